@@ -1,0 +1,153 @@
+//! How agents are asked for.
+
+use std::collections::HashMap;
+
+use async_graphql::dataloader::Loader;
+use async_graphql::{ComplexObject, Context, InputObject, Object, Result, SimpleObject};
+
+use super::{Agent, AgentFilter, CreateAgentInput, UpdateAgentInput};
+use crate::db::ids::Id;
+use crate::db::{Lookups, commit, lookups, read, store};
+use crate::error::Error;
+use crate::organizations::viewer;
+use crate::page::{Page, PageArguments, connection, wants_total};
+use crate::sessions::SessionFilter;
+use crate::sessions::graphql::{SessionConnection, session_page};
+
+connection!(AgentConnection, AgentEdge, Agent);
+
+/// Questions about agents.
+#[derive(Default)]
+pub struct AgentQuery;
+
+#[Object]
+impl AgentQuery {
+    /// The agent with this id, archived or not; null where there is none.
+    async fn agent(&self, ctx: &Context<'_>, #[graphql(desc = "The agent's id.")] id: Id) -> Result<Option<Agent>> {
+        Ok(lookups(ctx).load_one(AgentById(id)).await?)
+    }
+
+    /// The agents of the viewer's organization, newest first. Without `filter.status`, active ones only.
+    async fn agents(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the beginning: 50 where neither `first` nor `last` is given, at most 500.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end, at most 500.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which agents.")] filter: Option<AgentFilter>,
+    ) -> Result<AgentConnection> {
+        let page = PageArguments { first, after, last, before }.check(Id::parse)?;
+        let filter = filter.unwrap_or_default();
+        Ok(agent_page(ctx, filter, page).await?)
+    }
+}
+
+async fn agent_page(ctx: &Context<'_>, filter: AgentFilter, page: Page<Id>) -> Result<AgentConnection, Error> {
+    let organization_id = viewer(ctx).organization_id;
+    let total = if wants_total(ctx) { read!(store(ctx), agents::count(organization_id, filter.clone()))? } else { 0 };
+    let agents = read!(store(ctx), agents::list(organization_id, filter, &page))?;
+    Ok(AgentConnection::new(&page, agents, total, |agent| agent.id.to_string()))
+}
+
+#[ComplexObject]
+impl Agent {
+    /// The agent's sessions, newest first.
+    async fn sessions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the beginning: 50 where neither `first` nor `last` is given, at most 500.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end, at most 500.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<SessionConnection> {
+        let page = PageArguments { first, after, last, before }.check(Id::parse)?;
+        let filter = SessionFilter { agent_id: Some(self.id), ..SessionFilter::default() };
+        Ok(session_page(ctx, filter, page).await?)
+    }
+}
+
+/// Changes of agents.
+#[derive(Default)]
+pub struct AgentMutation;
+
+#[Object]
+impl AgentMutation {
+    /// Makes an agent.
+    async fn create_agent(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The new agent.")] input: CreateAgentInput,
+    ) -> Result<CreateAgentPayload> {
+        let agent = Agent::new(viewer(ctx).organization_id, input)?;
+        Ok(CreateAgentPayload { agent: commit!(store(ctx), agents::create(agent))? })
+    }
+
+    /// Changes an agent, or brings an archived one back.
+    async fn update_agent(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The change.")] input: UpdateAgentInput,
+    ) -> Result<UpdateAgentPayload> {
+        input.check()?;
+        let organization_id = viewer(ctx).organization_id;
+        let changed = commit!(store(ctx), agents::update(organization_id, input))?;
+        Ok(UpdateAgentPayload { agent: changed.ok_or_else(|| Error::not_found("agent"))? })
+    }
+
+    /// Archives an agent: lists leave it out, and it takes no new session and no new message. Archived already: NOT_FOUND.
+    async fn archive_agent(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which agent.")] input: ArchiveAgentInput,
+    ) -> Result<ArchiveAgentPayload> {
+        let organization_id = viewer(ctx).organization_id;
+        let archived = commit!(store(ctx), agents::archive(organization_id, input.id))?;
+        Ok(ArchiveAgentPayload { agent: archived.ok_or_else(|| Error::not_found("agent"))? })
+    }
+}
+
+/// Which agent to archive.
+#[derive(InputObject)]
+pub struct ArchiveAgentInput {
+    /// The agent's id.
+    pub id: Id,
+}
+
+/// What `createAgent` answers.
+#[derive(SimpleObject)]
+pub struct CreateAgentPayload {
+    /// The new agent.
+    agent: Agent,
+}
+
+/// What `updateAgent` answers.
+#[derive(SimpleObject)]
+pub struct UpdateAgentPayload {
+    /// The agent as it is now.
+    agent: Agent,
+}
+
+/// What `archiveAgent` answers.
+#[derive(SimpleObject)]
+pub struct ArchiveAgentPayload {
+    /// The agent as it is now.
+    agent: Agent,
+}
+
+/// Looks an agent up by its id.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AgentById(pub Id);
+
+impl Loader<AgentById> for Lookups {
+    type Value = Agent;
+    type Error = Error;
+
+    async fn load(&self, keys: &[AgentById]) -> Result<HashMap<AgentById, Agent>, Error> {
+        let ids = keys.iter().map(|key| key.0).collect();
+        let found = read!(&self.store, agents::get_many(self.organization_id, ids))?;
+        Ok(found.into_iter().map(|agent| (AgentById(agent.id), agent)).collect())
+    }
+}

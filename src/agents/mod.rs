@@ -1,0 +1,20 @@
+//! Agents: who answers.
+
+mod agent;
+pub mod graphql;
+#[path = "."]
+pub mod postgres {
+    use crate::db::postgres as backend;
+    #[path = "store.rs"]
+    mod store;
+    pub use store::*;
+}
+#[path = "."]
+pub mod sqlite {
+    use crate::db::sqlite as backend;
+    #[path = "store.rs"]
+    mod store;
+    pub use store::*;
+}
+
+pub use agent::{Agent, AgentFilter, AgentStatus, CreateAgentInput, UpdateAgentInput};

@@ -1,0 +1,82 @@
+//! How agents are kept.
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::backend::{self, Conn};
+use crate::agents::{Agent, AgentFilter, AgentStatus, UpdateAgentInput};
+use crate::clock::Timestamp;
+use crate::db::ids::Id;
+use crate::db::tables::agents;
+use crate::db::types::Tags;
+use crate::error::Result;
+use crate::page::Page;
+use crate::validate::given;
+
+/// Stores a new agent.
+pub async fn create(conn: &mut Conn, agent: Agent) -> Result<Agent> {
+    diesel::insert_into(agents::table).values(&agent).execute(conn).await?;
+    Ok(agent)
+}
+
+/// The agent with this id, archived or not.
+pub async fn get(conn: &mut Conn, organization_id: Id, id: Id) -> Result<Option<Agent>> {
+    let found = agents::table.find((organization_id, id)).select(Agent::as_select());
+    Ok(found.get_result(conn).await.optional()?)
+}
+
+/// The agents with these ids, in any order.
+pub async fn get_many(conn: &mut Conn, organization_id: Id, ids: Vec<Id>) -> Result<Vec<Agent>> {
+    let found = agents::table.filter(agents::organization_id.eq(organization_id)).filter(agents::id.eq_any(ids));
+    Ok(found.select(Agent::as_select()).load(conn).await?)
+}
+
+/// A page of agents, newest first.
+pub async fn list(conn: &mut Conn, organization_id: Id, filter: AgentFilter, page: &Page<Id>) -> Result<Vec<Agent>> {
+    let mut query = matching(organization_id, filter).limit(page.limit()).select(Agent::as_select());
+    // Newest first: after a cursor stand the older ones.
+    if let Some(after) = page.after {
+        query = query.filter(agents::id.lt(after));
+    }
+    if let Some(before) = page.before {
+        query = query.filter(agents::id.gt(before));
+    }
+    let query = if page.backwards { query.order(agents::id.asc()) } else { query.order(agents::id.desc()) };
+    Ok(query.load(conn).await?)
+}
+
+/// How many agents a list has in all.
+pub async fn count(conn: &mut Conn, organization_id: Id, filter: AgentFilter) -> Result<i64> {
+    Ok(matching(organization_id, filter).count().get_result(conn).await?)
+}
+
+/// Changes what `input` gives.
+pub async fn update(conn: &mut Conn, organization_id: Id, input: UpdateAgentInput) -> Result<Option<Agent>> {
+    let change = (
+        given(input.name).map(|name| agents::name.eq(name)),
+        given(input.system_prompt).map(|prompt| agents::system_prompt.eq(prompt)),
+        Option::from(input.description).map(|description: Option<String>| agents::description.eq(description)),
+        given(input.tags).map(|tags| agents::tags.eq(Tags(tags))),
+        given(input.status).map(|status| agents::status.eq(status)),
+        agents::updated_at.eq(Timestamp::now()),
+    );
+    let changed = diesel::update(agents::table.find((organization_id, input.id))).set(change);
+    Ok(changed.returning(Agent::as_select()).get_result(conn).await.optional()?)
+}
+
+/// Archives an active agent.
+pub async fn archive(conn: &mut Conn, organization_id: Id, id: Id) -> Result<Option<Agent>> {
+    let active = agents::table.find((organization_id, id)).filter(agents::status.eq(AgentStatus::Active));
+    let change = (agents::status.eq(AgentStatus::Archived), agents::updated_at.eq(Timestamp::now()));
+    let archived = diesel::update(active).set(change).returning(Agent::as_select());
+    Ok(archived.get_result(conn).await.optional()?)
+}
+
+fn matching(organization_id: Id, filter: AgentFilter) -> agents::BoxedQuery<'static, backend::Backend> {
+    let status = filter.status.unwrap_or(AgentStatus::Active);
+    let query = agents::table.filter(agents::organization_id.eq(organization_id)).filter(agents::status.eq(status));
+    match filter.tag {
+        Some(tag) => query.filter(backend::has_tag("agents.tags", tag)).into_boxed(),
+        None => query.into_boxed(),
+    }
+}

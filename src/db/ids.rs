@@ -1,0 +1,118 @@
+//! Identifiers: UUIDv7 whose last four bits name the noun, so that `node(id)` is one look-up.
+//!
+//! The noun takes the place of four random bits at the very end: the time and the counter before them keep their order, so ids made by one
+//! process sort by the moment they were made.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use async_graphql::parser::types::Field;
+use async_graphql::registry::Registry;
+use async_graphql::{ContextSelectionSet, Positioned};
+use async_graphql::{InputType, InputValueError, InputValueResult, OutputType, ServerResult, Value};
+use diesel::deserialize::FromSqlRow;
+use diesel::expression::AsExpression;
+use uuid::Uuid;
+
+use super::types::IdSql;
+
+/// What an id names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Noun {
+    /// Who owns.
+    Organization = 0,
+    /// Who answers.
+    Agent = 1,
+    /// One conversation.
+    Session = 2,
+    /// What was said.
+    Message = 3,
+    /// One user message to quiet again.
+    Turn = 4,
+    /// One model call in a turn.
+    Step = 5,
+    /// One call of a tool.
+    ToolCall = 6,
+}
+
+/// The id of any noun: a UUID, the same text in GraphQL, REST and the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, AsExpression, FromSqlRow)]
+#[diesel(sql_type = IdSql)]
+pub struct Id(pub(super) Uuid);
+
+impl Id {
+    /// A new id, later in order than every one that this process made before.
+    pub fn new(noun: Noun) -> Self {
+        let mut bytes = Uuid::now_v7().into_bytes();
+        bytes[15] = (bytes[15] & 0xf0) | noun as u8;
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// An id that is the same everywhere: the default organization's.
+    pub const fn fixed(number: u128) -> Self {
+        Self(Uuid::from_u128(number))
+    }
+
+    /// What it says that it names; nothing where no noun has that number.
+    pub fn noun(self) -> Option<Noun> {
+        [Noun::Organization, Noun::Agent, Noun::Session, Noun::Message, Noun::Turn, Noun::Step, Noun::ToolCall]
+            .into_iter()
+            .find(|noun| *noun as u8 == self.0.as_bytes()[15] & 0x0f)
+    }
+
+    /// Reads the hyphenated text; anything else is no id.
+    pub fn parse(text: &str) -> Option<Self> {
+        (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten().map(Self)
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+// `ID` stands in every schema already, so this joins it instead of declaring a scalar of the same name.
+impl InputType for Id {
+    type RawValueType = Self;
+
+    fn type_name() -> Cow<'static, str> {
+        Cow::Borrowed("ID")
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <async_graphql::ID as InputType>::create_type_info(registry)
+    }
+
+    fn parse(value: Option<Value>) -> InputValueResult<Self> {
+        match value {
+            Some(Value::String(text)) => {
+                Self::parse(&text).ok_or_else(|| InputValueError::custom("not an id: a UUID is expected"))
+            }
+            value => Err(InputValueError::expected_type(value.unwrap_or_default())),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.to_string())
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+}
+
+impl OutputType for Id {
+    fn type_name() -> Cow<'static, str> {
+        Cow::Borrowed("ID")
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <async_graphql::ID as OutputType>::create_type_info(registry)
+    }
+
+    async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+        Ok(Value::String(self.to_string()))
+    }
+}

@@ -1,0 +1,99 @@
+//! The database: SQLite in one file, or PostgreSQL. Queries are written once, in each noun's `store.rs`, and compiled for both.
+//!
+//! A store file is a module twice (`sqlite`, `postgres` in its noun's `mod.rs`); only the connection's type and a few SQL words differ, which
+//! stand in [`sqlite`] and [`postgres`] here under equal names. [`read!`] and [`commit!`] pick the one that is in use: a match, no dynamic
+//! dispatch. SQL stands in store files and here, nowhere else.
+
+mod counters;
+pub mod ids;
+mod lookups;
+mod migrations;
+pub mod postgres;
+pub mod sqlite;
+pub mod tables;
+pub mod types;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use diesel::dsl::AsExprOf;
+use diesel::expression::{SqlLiteral, UncheckedBind};
+use diesel::sql_types::{Bool, Text};
+use secrecy::{ExposeSecret as _, SecretString};
+
+pub use counters::Counters;
+pub use lookups::{Lookups, lookups, store};
+
+use crate::error::{Error, Result};
+
+/// The database in use.
+#[derive(Clone)]
+pub enum Store {
+    /// A file beside us, one process.
+    Sqlite(sqlite::Database),
+    /// A server, any number of processes.
+    Postgres(postgres::Database),
+}
+
+/// A condition on a row's tags.
+pub type TagFilter = SqlLiteral<Bool, UncheckedBind<SqlLiteral<Bool>, AsExprOf<String, Text>>>;
+
+impl Store {
+    /// Migrates the database that `url` names (`sqlite://PATH` or `postgres://…`) and opens it.
+    pub async fn open(url: &SecretString, counters: Arc<Counters>) -> Result<Self> {
+        let text = url.expose_secret();
+        if let Some(path) = text.strip_prefix("sqlite:") {
+            let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder).map_err(Error::internal)?;
+            }
+            migrations::run_on_sqlite(&path)?;
+            return Ok(Self::Sqlite(sqlite::Database::open(&path, counters)?));
+        }
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            migrations::run_on_postgres(text).await?;
+            return Ok(Self::Postgres(postgres::Database::open(url.clone(), counters)?));
+        }
+        Err(Error::bad_input("DATABASE_URL", "DATABASE_URL must begin with sqlite:// or postgres://"))
+    }
+
+    /// Whether this is a database that other processes may use at the same time.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+}
+
+/// Reads: `read!(store, agents::get(organization, id))` runs that store function on a connection and gives its result.
+macro_rules! read {
+    ($store:expr, $noun:ident::$function:ident($($argument:expr),* $(,)?)) => {
+        match $store {
+            $crate::db::Store::Sqlite(database) => {
+                $crate::$noun::sqlite::$function(&mut *database.reader().await?, $($argument),*).await
+            }
+            $crate::db::Store::Postgres(database) => {
+                $crate::$noun::postgres::$function(&mut *database.reader().await?, $($argument),*).await
+            }
+        }
+    };
+}
+
+/// Writes: `commit!(store, agents::create(agent))` runs that store function in a transaction and answers when it is durable. The arguments are
+/// moved into it.
+macro_rules! commit {
+    ($store:expr, $noun:ident::$function:ident($($argument:expr),* $(,)?)) => {
+        match $store {
+            $crate::db::Store::Sqlite(database) => {
+                database
+                    .write(move |conn| Box::pin(async move { $crate::$noun::sqlite::$function(conn, $($argument),*).await }))
+                    .await
+            }
+            $crate::db::Store::Postgres(database) => {
+                database
+                    .write(move |conn| Box::pin(async move { $crate::$noun::postgres::$function(conn, $($argument),*).await }))
+                    .await
+            }
+        }
+    };
+}
+
+pub(crate) use {commit, read};

@@ -1,0 +1,44 @@
+//! What stands before the schema: HTTP, WebSockets, the guard that measures every text, the checks of Host and Origin, and GraphiQL's page.
+
+pub mod guard;
+pub mod http;
+pub mod websocket;
+mod websocket_messages;
+mod envelope;
+mod origin;
+mod pages;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use async_graphql::Executor;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+
+/// What the edge must know of the configuration.
+#[derive(Debug, Clone)]
+pub struct EdgeSettings {
+    /// The address that the server listens on.
+    pub listen: SocketAddr,
+    /// Origins whose pages may use the server (`https://app.example.com`).
+    pub allowed_origins: Vec<String>,
+    /// Host names, without port, that are the server's besides localhost and its addresses.
+    pub allowed_hosts: Vec<String>,
+}
+
+/// `/graphql` with its WebSocket, the alias `/graphql/ws`, and `/graphiql`.
+pub fn router<E: Executor>(executor: E) -> Router {
+    let graphql = get(http::get::<E>).post(http::post::<E>).fallback(http::refuse_method);
+    Router::new()
+        .route("/graphql", graphql.layer(DefaultBodyLimit::max(http::BODY_BYTES_MAX)))
+        .route("/graphql/ws", get(websocket::open::<E>))
+        .with_state(executor)
+        .merge(pages::router())
+}
+
+/// Puts the checks of Host and Origin before all of `routes`, unknown paths included.
+pub fn check_origins(routes: Router, settings: EdgeSettings) -> Router {
+    routes.layer(from_fn_with_state(Arc::new(settings), origin::check))
+}

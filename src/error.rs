@@ -1,0 +1,157 @@
+//! The one error of the server: a code from a closed list, a text that a caller may see, the input's field, and a cause that only the log sees.
+//!
+//! Use [`Error::bad_input`] for what the caller can mend by changing the input, [`Error::not_found`] for what an operation acts on and is not
+//! there, [`Error::conflict`] for a state that forbids it, and [`Error::internal`] / [`Error::unavailable`] for our own faults, whose cause is
+//! kept for the log and never shown.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use async_graphql::{Enum, ErrorExtensionValues, Value};
+
+/// The short result of every fallible function here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an operation was refused: `extensions.code` of every GraphQL error, `code` of every REST error. The list is closed.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// The input is malformed, breaks a limit or names something unknown; `extensions.field` says which part. REST: 400 (405, 415).
+    BadUserInput,
+    /// Credentials are missing or not valid. REST: 401.
+    Unauthenticated,
+    /// The caller is known but may not do this. REST: 403.
+    Forbidden,
+    /// What the operation acts on does not exist or belongs to another organization. REST: 404.
+    NotFound,
+    /// The present state forbids the operation, for example an archived agent. REST: 409.
+    Conflict,
+    /// A turn is running and the caller asked not to wait. REST: 409.
+    SessionBusy,
+    /// The idempotency key was used with another input. REST: 409.
+    IdempotencyKeyReused,
+    /// The request is larger than its limit. REST: 413.
+    PayloadTooLarge,
+    /// Too many requests; `extensions.retryAfter` says when to try again, in seconds. REST: 429.
+    RateLimited,
+    /// A fault of the server; the log has the cause. REST: 500.
+    InternalServerError,
+    /// The server cannot do this now, for example because its database is out of reach. REST: 503.
+    Unavailable,
+}
+
+/// One refusal or failure.
+#[derive(Debug, Clone)]
+pub struct Error {
+    /// What kind it is.
+    pub code: ErrorCode,
+    /// What the caller reads; never holds a cause.
+    pub message: Cow<'static, str>,
+    /// The part of the input that is wrong, as a path in GraphQL spelling (`input.systemPrompt`).
+    pub field: Option<Cow<'static, str>>,
+    /// What the log reads.
+    cause: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// The caller's input is wrong at `field`.
+    pub fn bad_input(field: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: Some(field.into()), ..Self::new(ErrorCode::BadUserInput, message) }
+    }
+
+    /// What the operation acts on (`noun`) is not there.
+    pub fn not_found(noun: &'static str) -> Self {
+        Self::new(ErrorCode::NotFound, format!("{noun} not found"))
+    }
+
+    /// The present state forbids the operation.
+    pub fn conflict(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorCode::Conflict, message)
+    }
+
+    /// A fault of ours.
+    pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::new(ErrorCode::InternalServerError, "internal server error").caused_by(cause)
+    }
+
+    /// The server cannot do this now.
+    pub fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::new(ErrorCode::Unavailable, "the server cannot do this now, try again").caused_by(cause)
+    }
+
+    /// A turn is no longer its owner's: another one claimed it, or its session is gone. Never shown to a caller.
+    pub fn fenced() -> Self {
+        Self::new(ErrorCode::Conflict, "the turn is no longer ours")
+    }
+
+    /// The cause, for the log.
+    pub fn cause(&self) -> Option<&(dyn std::error::Error + Send + Sync)> {
+        self.cause.as_deref()
+    }
+
+    fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into(), field: None, cause: None }
+    }
+
+    fn caused_by(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.cause = Some(Arc::from(cause.into()));
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static))
+    }
+}
+
+impl From<diesel::result::Error> for Error {
+    fn from(error: diesel::result::Error) -> Self {
+        use diesel::result::{DatabaseErrorKind, Error as Diesel};
+        match error {
+            Diesel::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _) => {
+                Self::unavailable(error)
+            }
+            error => Self::internal(error),
+        }
+    }
+}
+
+impl From<Error> for async_graphql::Error {
+    fn from(error: Error) -> Self {
+        let mut extensions = ErrorExtensionValues::default();
+        extensions.set("code", error.code.to_value());
+        if let Some(field) = &error.field {
+            extensions.set("field", field.as_ref());
+        }
+        Self { message: error.message.to_string(), extensions: Some(extensions), source: Some(Arc::new(error)) }
+    }
+}
+
+impl ErrorCode {
+    /// The whole list.
+    pub const ALL: [Self; 11] = [
+        Self::BadUserInput,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::Conflict,
+        Self::SessionBusy,
+        Self::IdempotencyKeyReused,
+        Self::PayloadTooLarge,
+        Self::RateLimited,
+        Self::InternalServerError,
+        Self::Unavailable,
+    ];
+
+    /// The code as it stands in `extensions.code`.
+    pub fn to_value(self) -> Value {
+        async_graphql::resolver_utils::enum_value(self)
+    }
+}

@@ -1,0 +1,235 @@
+//! The live feed: per session the newest events and the text that is being said, shared by all who watch.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::{broadcast, watch};
+
+use super::{Cursor, Event};
+use crate::db::ids::Id;
+
+/// Events that a channel keeps for watchers a little behind; older ones are read from the database.
+const EVENTS_MAX: usize = 256;
+/// Bytes of text that a channel keeps likewise, not counting the step that is running.
+const TEXT_BYTES_MAX: usize = 256 * 1024;
+/// Events that an organization's watcher may be behind before its subscription ends.
+const ORGANIZATION_EVENTS_MAX: usize = 1024;
+
+/// Something new for a watcher.
+#[derive(Clone, Debug)]
+pub enum Live {
+    /// An event was stored.
+    Fact(Arc<Event>),
+    /// The running step said more.
+    Delta {
+        /// The step.started event of the step.
+        started: Arc<Event>,
+        /// Byte of the step's text after this piece.
+        end: usize,
+        /// What was said.
+        text: String,
+    },
+    /// The backfill is through: what follows is live.
+    CaughtUp {
+        /// Where the watcher stands.
+        cursor: Cursor,
+    },
+}
+
+/// All channels of this process.
+#[derive(Clone)]
+pub struct Feed(Arc<Channels>);
+
+struct Channels {
+    sessions: Mutex<Registry>,
+    organizations: broadcast::Sender<Arc<Event>>,
+}
+
+#[derive(Default)]
+struct Registry {
+    channels: HashMap<Id, Weak<Channel>>,
+    stopped: bool,
+}
+
+/// One session's feed. It lives as long as somebody watches or a turn runs.
+pub struct Channel {
+    session_id: Id,
+    state: Mutex<State>,
+    changed: watch::Sender<()>,
+    channels: Weak<Channels>,
+}
+
+#[derive(Default)]
+struct State {
+    entries: VecDeque<Entry>,
+    text_bytes: usize,
+    trimmed: bool,
+    closed: bool,
+}
+
+/// An event, and the text of the step that it starts.
+struct Entry {
+    event: Arc<Event>,
+    text: String,
+}
+
+/// What stands after a cursor.
+pub(super) enum Next {
+    Live(Live),
+    Nothing,
+    /// The channel no longer has it: ask the database.
+    Behind,
+    Closed,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        let organizations = broadcast::Sender::new(ORGANIZATION_EVENTS_MAX);
+        Self(Arc::new(Channels { sessions: Mutex::default(), organizations }))
+    }
+}
+
+impl Feed {
+    /// The channel of this session.
+    pub fn channel(&self, session_id: Id) -> Arc<Channel> {
+        let mut registry = lock(&self.0.sessions);
+        if let Some(channel) = registry.channels.get(&session_id).and_then(Weak::upgrade) {
+            return channel;
+        }
+        let channel = Arc::new(Channel {
+            session_id,
+            state: Mutex::new(State { closed: registry.stopped, ..State::default() }),
+            changed: watch::Sender::new(()),
+            channels: Arc::downgrade(&self.0),
+        });
+        registry.channels.insert(session_id, Arc::downgrade(&channel));
+        channel
+    }
+
+    /// Events of every session, as they are stored.
+    pub fn organizations(&self) -> broadcast::Receiver<Arc<Event>> {
+        self.0.organizations.subscribe()
+    }
+
+    /// Ends every stream of this session: it is deleted.
+    pub fn close(&self, session_id: Id) {
+        let channel = lock(&self.0.sessions).channels.get(&session_id).and_then(Weak::upgrade);
+        if let Some(channel) = channel {
+            channel.close();
+        }
+    }
+
+    /// Ends every stream, now and later: the server stops.
+    pub fn stop(&self) {
+        let channels: Vec<_> = {
+            let mut registry = lock(&self.0.sessions);
+            registry.stopped = true;
+            registry.channels.values().filter_map(Weak::upgrade).collect()
+        };
+        for channel in channels {
+            channel.close();
+        }
+    }
+}
+
+impl Channel {
+    /// Shows stored events, in their order. Call it after their commit.
+    pub fn publish(&self, events: impl IntoIterator<Item = Event>) {
+        let channels = self.channels.upgrade();
+        let mut state = lock(&self.state);
+        for event in events {
+            let event = Arc::new(event);
+            if let Some(channels) = &channels {
+                // Nobody may be watching the organization.
+                let _ = channels.organizations.send(event.clone());
+            }
+            state.push(event);
+        }
+        drop(state);
+        self.changed.send_replace(());
+    }
+
+    /// Shows more text of the step that the newest event started.
+    pub fn append(&self, text: &str) {
+        let mut state = lock(&self.state);
+        if let Some(entry) = state.entries.back_mut() {
+            entry.text.push_str(text);
+            state.text_bytes += text.len();
+        }
+        drop(state);
+        self.changed.send_replace(());
+    }
+
+    /// Tells of every change from now on.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// What stands after `cursor`.
+    pub(super) fn after(&self, cursor: Cursor) -> Next {
+        let state = lock(&self.state);
+        if state.closed {
+            return Next::Closed;
+        }
+        let Some(first) = state.entries.front().map(|entry| entry.event.sequence) else { return Next::Nothing };
+        if cursor.sequence < first {
+            // The text of the event at the cursor may have gone with it.
+            let contiguous = cursor.sequence + 1 == first && !state.trimmed;
+            return if contiguous { Next::Live(state.fact(0)) } else { Next::Behind };
+        }
+        let Some(index) = usize::try_from(cursor.sequence - first).ok().filter(|index| *index < state.entries.len())
+        else {
+            return Next::Nothing;
+        };
+        let entry = &state.entries[index];
+        if let Some(text) = entry.text.get(cursor.offset..).filter(|text| !text.is_empty()) {
+            let (started, end) = (entry.event.clone(), entry.text.len());
+            return Next::Live(Live::Delta { started, end, text: text.to_owned() });
+        }
+        if index + 1 < state.entries.len() { Next::Live(state.fact(index + 1)) } else { Next::Nothing }
+    }
+
+    /// The text so far of the step that event `sequence` started, where the channel has it.
+    pub(super) fn text_has_boundary(&self, cursor: Cursor) -> Option<bool> {
+        let state = lock(&self.state);
+        let entry = state.entries.iter().find(|entry| entry.event.sequence == cursor.sequence)?;
+        Some(entry.text.is_char_boundary(cursor.offset))
+    }
+
+    fn close(&self) {
+        lock(&self.state).closed = true;
+        self.changed.send_replace(());
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        let Some(channels) = self.channels.upgrade() else { return };
+        let mut registry = lock(&channels.sessions);
+        // A new channel of the session may already stand in its place.
+        if registry.channels.get(&self.session_id).is_some_and(|channel| channel.strong_count() == 0) {
+            registry.channels.remove(&self.session_id);
+        }
+    }
+}
+
+impl State {
+    fn fact(&self, index: usize) -> Live {
+        Live::Fact(self.entries[index].event.clone())
+    }
+
+    fn push(&mut self, event: Arc<Event>) {
+        self.entries.push_back(Entry { event, text: String::new() });
+        while self.entries.len() > 1 && (self.entries.len() > EVENTS_MAX || self.text_bytes > TEXT_BYTES_MAX) {
+            if let Some(oldest) = self.entries.pop_front() {
+                self.text_bytes -= oldest.text.len();
+                self.trimmed = true;
+            }
+        }
+    }
+}
+
+/// A lock whose holder panicked still guards whole data: every change under it is a single step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,149 @@
+//! Watching a session: what is stored after a cursor, then what happens, with no hole and no repeat between.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use futures_util::stream::{self, Stream};
+use tokio::sync::watch::Receiver;
+
+use super::feed::Next;
+use super::{Channel, Cursor, Event, Feed, Live};
+use crate::db::ids::Id;
+use crate::db::{Store, read};
+use crate::error::{Error, Result};
+
+/// Events read from the database at once.
+const BACKFILL_PAGE: i64 = 200;
+
+struct Watcher {
+    store: Store,
+    organization_id: Id,
+    session_id: Id,
+    channel: Arc<Channel>,
+    changed: Receiver<()>,
+    cursor: Cursor,
+    backfill: VecDeque<Live>,
+    backfilled: bool,
+    caught_up: bool,
+}
+
+/// Everything of the session after `after`, then what happens. `head` is the session's newest event as read before; a cursor that points
+/// beyond it or into a character is refused.
+pub async fn watch(
+    store: &Store,
+    feed: &Feed,
+    (organization_id, session_id): (Id, Id),
+    after: Option<Cursor>,
+    head: i64,
+) -> Result<impl Stream<Item = Result<Live>> + use<>> {
+    // The feed comes first: what is stored from here on is shown there, what was stored before is read below.
+    let channel = feed.channel(session_id);
+    let changed = channel.changes();
+    let cursor = after.unwrap_or_default();
+    let watcher = Watcher {
+        store: store.clone(),
+        organization_id,
+        session_id,
+        channel,
+        changed,
+        cursor,
+        backfill: VecDeque::new(),
+        backfilled: false,
+        caught_up: false,
+    };
+    watcher.check(head).await?;
+    Ok(stream::unfold(Some(watcher), async |watcher| {
+        let mut watcher = watcher?;
+        match watcher.next().await {
+            Ok(Some(live)) => Some((Ok(live), Some(watcher))),
+            Ok(None) => None,
+            Err(error) => Some((Err(error), None)),
+        }
+    }))
+}
+
+impl Watcher {
+    async fn next(&mut self) -> Result<Option<Live>> {
+        loop {
+            if let Some(live) = self.backfill.pop_front() {
+                self.cursor = live.cursor();
+                return Ok(Some(live));
+            }
+            if !self.backfilled {
+                self.read_rows().await?;
+                continue;
+            }
+            self.changed.borrow_and_update();
+            match self.channel.after(self.cursor) {
+                Next::Live(live) => {
+                    self.cursor = live.cursor();
+                    return Ok(Some(live));
+                }
+                Next::Behind => self.backfilled = false,
+                Next::Closed => return Ok(None),
+                Next::Nothing if !self.caught_up => {
+                    self.caught_up = true;
+                    return Ok(Some(Live::CaughtUp { cursor: self.cursor }));
+                }
+                // The sender lives in the channel that this watcher holds.
+                Next::Nothing => self.changed.changed().await.map_err(Error::internal)?,
+            }
+        }
+    }
+
+    /// Reads a page of rows from the cursor on, the event at the cursor with it for the rest of its text.
+    async fn read_rows(&mut self) -> Result<()> {
+        let cursor = self.cursor;
+        let rows =
+            read!(&self.store, events::replay(self.organization_id, self.session_id, cursor.sequence, BACKFILL_PAGE))?;
+        self.backfilled = (rows.len() as i64) < BACKFILL_PAGE;
+        for (event, text) in rows {
+            let event = Arc::new(event);
+            let seen = if event.sequence == cursor.sequence { cursor.offset } else { 0 };
+            if event.sequence > cursor.sequence {
+                self.backfill.push_back(Live::Fact(event.clone()));
+            }
+            if let Some(rest) = text.as_deref().and_then(|text| text.get(seen..)).filter(|rest| !rest.is_empty()) {
+                self.backfill.push_back(Live::Delta { started: event, end: seen + rest.len(), text: rest.to_owned() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a cursor that this stream never gave.
+    async fn check(&self, head: i64) -> Result<()> {
+        let refuse = |why: &'static str| Err(Error::bad_input("after", why));
+        if self.cursor.sequence > head {
+            return refuse("the cursor lies beyond the newest event");
+        }
+        if self.cursor.offset == 0 || self.channel.text_has_boundary(self.cursor) == Some(true) {
+            return Ok(());
+        }
+        let sequence = self.cursor.sequence;
+        match read!(&self.store, events::step_text(self.organization_id, self.session_id, sequence))? {
+            // An abandoned step's text may be shorter than what its watchers saw.
+            Some((_, true)) => Ok(()),
+            Some((text, _)) if text.is_char_boundary(self.cursor.offset) => Ok(()),
+            _ => refuse("the cursor points into a text that does not have such a place"),
+        }
+    }
+}
+
+impl Live {
+    /// Where a watcher stands who has seen this.
+    pub fn cursor(&self) -> Cursor {
+        match self {
+            Self::Fact(event) => Cursor::after(event.sequence),
+            Self::Delta { started, end, .. } => Cursor { sequence: started.sequence, offset: *end },
+            Self::CaughtUp { cursor } => *cursor,
+        }
+    }
+
+    /// The event that this is or belongs to.
+    pub fn event(&self) -> Option<&Event> {
+        match self {
+            Self::Fact(event) | Self::Delta { started: event, .. } => Some(event),
+            Self::CaughtUp { .. } => None,
+        }
+    }
+}

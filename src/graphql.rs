@@ -1,0 +1,154 @@
+//! The schema: the nouns' questions, changes and streams under one root each, and what belongs to no noun.
+
+use async_graphql::{Context, Enum, Interface, MergedObject, Object, Result, Schema};
+
+use crate::agents::Agent;
+use crate::agents::graphql::{AgentById, AgentMutation, AgentQuery};
+use crate::db::ids::{Id, Noun};
+use crate::db::{Store, lookups, read, store};
+use crate::error::{Error, ErrorCode};
+use crate::events::Feed;
+use crate::events::graphql::EventSubscription;
+use crate::messages::Message;
+use crate::messages::graphql::{MessageById, MessageMutation};
+use crate::organizations::graphql::OrganizationQuery;
+use crate::organizations::{Organization, viewer};
+use crate::sessions::Session;
+use crate::sessions::graphql::{SessionById, SessionMutation, SessionQuery};
+use crate::turns::graphql::{StepById, ToolCallById, TurnById};
+use crate::turns::{Signals, Step, ToolCall, Turn};
+
+/// Ids that `nodes` takes at once.
+const NODES_MAX: usize = 500;
+
+/// Everything that can be asked.
+#[derive(MergedObject, Default)]
+pub struct Query(ServerQuery, OrganizationQuery, AgentQuery, SessionQuery);
+
+/// Everything that can be changed.
+#[derive(MergedObject, Default)]
+pub struct Mutation(AgentMutation, SessionMutation, MessageMutation);
+
+/// The whole schema.
+pub type Canonical = Schema<Query, Mutation, EventSubscription>;
+
+/// Builds the schema over what its resolvers need.
+pub fn schema(store: Store, feed: Feed, signals: Signals) -> Canonical {
+    describe().data(store).data(feed).data(signals).finish()
+}
+
+/// The schema's text: what `schema.graphql` holds.
+pub fn sdl() -> String {
+    let options = async_graphql::SDLExportOptions::new().sorted_enum_items().include_specified_by();
+    describe().finish().sdl_with_options(options)
+}
+
+fn describe() -> async_graphql::SchemaBuilder<Query, Mutation, EventSubscription> {
+    Schema::build(Query::default(), Mutation::default(), EventSubscription).disable_suggestions()
+}
+
+/// Anything that has an id.
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "&Id", desc = "The object's id: a UUID, unique over all kinds."))]
+pub enum Node {
+    Organization(Organization),
+    Agent(Agent),
+    Session(Session),
+    Message(Message),
+    Turn(Turn),
+    Step(Step),
+    ToolCall(ToolCall),
+}
+
+/// Questions that belong to no noun.
+#[derive(Default)]
+pub struct ServerQuery;
+
+#[Object]
+impl ServerQuery {
+    /// Anything by its id; null where there is nothing.
+    async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "The object's id.")] id: Id) -> Result<Option<Node>> {
+        find(ctx, id).await
+    }
+
+    /// Several by their ids, in the order of the ids; null where there is nothing.
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The objects' ids, at most 500.")] ids: Vec<Id>,
+    ) -> Result<Vec<Option<Node>>> {
+        if ids.len() > NODES_MAX {
+            return Err(Error::bad_input("ids", format!("at most {NODES_MAX} ids are allowed")).into());
+        }
+        // Asked for together, so that the loaders can gather them.
+        futures_util::future::try_join_all(ids.into_iter().map(|id| find(ctx, id))).await
+    }
+
+    /// This server.
+    async fn server(&self) -> Server {
+        Server
+    }
+}
+
+async fn find(ctx: &Context<'_>, id: Id) -> Result<Option<Node>> {
+    let Some(noun) = id.noun() else { return Ok(None) };
+    let lookups = lookups(ctx);
+    Ok(match noun {
+        Noun::Organization if id != viewer(ctx).organization_id => None,
+        Noun::Organization => read!(store(ctx), organizations::get(id))?.map(Node::Organization),
+        Noun::Agent => lookups.load_one(AgentById(id)).await?.map(Node::Agent),
+        Noun::Session => lookups.load_one(SessionById(id)).await?.map(Node::Session),
+        Noun::Message => lookups.load_one(MessageById(id)).await?.map(Node::Message),
+        Noun::Turn => lookups.load_one(TurnById(id)).await?.map(Node::Turn),
+        Noun::Step => lookups.load_one(StepById(id)).await?.map(Node::Step),
+        Noun::ToolCall => lookups.load_one(ToolCallById(id)).await?.map(Node::ToolCall),
+    })
+}
+
+/// This server.
+pub struct Server;
+
+/// This server.
+#[Object]
+impl Server {
+    /// `ok` while it answers.
+    async fn status(&self) -> &str {
+        "ok"
+    }
+
+    /// Its version.
+    async fn version(&self) -> &str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    /// Where turns are kept and claimed.
+    async fn runner_mode(&self, ctx: &Context<'_>) -> RunnerMode {
+        if store(ctx).is_shared() { RunnerMode::Postgres } else { RunnerMode::InProcess }
+    }
+
+    /// How callers prove who they are.
+    async fn auth_mode(&self) -> AuthMode {
+        AuthMode::None
+    }
+
+    /// Every code that `extensions.code` of an error may hold.
+    async fn error_codes(&self) -> Vec<ErrorCode> {
+        ErrorCode::ALL.to_vec()
+    }
+}
+
+/// Where turns are kept and claimed.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub enum RunnerMode {
+    /// In this process, with SQLite.
+    InProcess,
+    /// In PostgreSQL.
+    Postgres,
+}
+
+/// How callers prove who they are.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMode {
+    /// Not at all: everybody acts as the default organization's owner.
+    None,
+}

@@ -1,0 +1,21 @@
+//! Language models: what a call and its answer are, who answers, and the clients that ask.
+//!
+//! In reading order: `model` (the words), `models` (which one answers), `openai` (the network, with
+//! `openai_wire`, `frames`, `sse` and `fault`), `llmsim` (the simulator; `llmsim_script` says how it is steered).
+
+mod fault;
+mod frames;
+mod llmsim;
+mod llmsim_script;
+mod model;
+mod models;
+mod openai;
+mod openai_answer;
+mod openai_wire;
+mod sse;
+
+pub use model::{
+    ChatMessage, ChatPart, ChatRequest, ModelClient, ModelEnd, ModelError, ModelErrorCode, ModelPiece, ModelStop,
+    ModelTarget, ModelTimeouts, ProviderType, TokenUsage,
+};
+pub use models::{ModelSettings, Models};

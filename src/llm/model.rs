@@ -1,0 +1,171 @@
+//! What a model is asked, what it answers piece by piece, and the trait of the clients that ask.
+
+use std::fmt;
+use std::time::Duration;
+
+use futures_util::stream::BoxStream;
+use secrecy::SecretString;
+
+/// How a provider is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProviderType {
+    /// OpenAI itself.
+    Openai,
+    /// Any other server that speaks OpenAI's chat completions.
+    OpenaiCompatible,
+    /// The built-in simulator.
+    Llmsim,
+}
+
+/// One model at one provider, with all that a call needs.
+#[derive(Clone)]
+pub struct ModelTarget {
+    pub provider_type: ProviderType,
+    /// API root (`https://host/v1`); absent means the provider's public one.
+    pub base_url: Option<String>,
+    /// Absent where the server asks for none.
+    pub api_key: Option<SecretString>,
+    /// The model's name as the provider spells it.
+    pub model: String,
+}
+
+/// One model call: the whole conversation so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChatRequest {
+    /// The system prompt; may be empty.
+    pub system: String,
+    pub messages: Vec<ChatMessage>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChatMessage {
+    User(Vec<ChatPart>),
+    Assistant(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChatPart {
+    Text(String),
+    /// `data` is base64.
+    Image {
+        media_type: String,
+        data: String,
+    },
+}
+
+/// A piece of an answer. Texts are never empty; `End` is the last piece of every answer that is whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelPiece {
+    Text(String),
+    Reasoning(String),
+    End(ModelEnd),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModelEnd {
+    pub stop: ModelStop,
+    /// All zero where the provider tells nothing.
+    pub usage: TokenUsage,
+}
+
+/// Why an answer ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelStop {
+    EndTurn,
+    /// The provider's limit on the length of an answer.
+    MaxTokens,
+    /// The model or the provider's filter declined in the middle of an answer.
+    Refused,
+}
+
+/// Tokens as the provider counts them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TokenUsage {
+    pub input_tokens: i64,
+    /// Holds `reasoning_tokens`.
+    pub output_tokens: i64,
+    /// Part of `input_tokens`.
+    pub cached_input_tokens: i64,
+    pub reasoning_tokens: i64,
+}
+
+/// Why there is no whole answer. `message` is for the user: it helps, and holds no address, key, body or cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelError {
+    pub code: ModelErrorCode,
+    pub message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelErrorCode {
+    /// Nobody answered, or with a failure.
+    Unavailable,
+    /// The provider declined the request before it answered.
+    Refused,
+    /// The answer broke off before its end.
+    Cut,
+    /// The conversation is longer than the model takes.
+    ContextTooLong,
+}
+
+/// How long a client bears silence. Connecting has its own limit, `outbound::CONNECT_TIMEOUT`.
+#[derive(Debug, Clone, Copy)]
+pub struct ModelTimeouts {
+    /// From sending the request to the answer's first byte.
+    pub first_byte: Duration,
+    /// Between two bytes of an answer.
+    pub between_bytes: Duration,
+    /// For what follows a finished answer (usage and the end mark), without which it is whole.
+    pub after_finish: Duration,
+    /// For the list of a provider's models, altogether.
+    pub model_list: Duration,
+}
+
+/// Asks a model. Dropping the stream drops the connection at once; after an error or `End` the stream is over.
+pub trait ModelClient: Send + Sync {
+    fn stream(&self, target: &ModelTarget, request: ChatRequest) -> BoxStream<'static, Result<ModelPiece, ModelError>>;
+}
+
+impl ModelTimeouts {
+    pub const DEFAULT: ModelTimeouts = ModelTimeouts {
+        first_byte: Duration::from_secs(60),
+        between_bytes: Duration::from_secs(30),
+        after_finish: Duration::from_secs(5),
+        model_list: Duration::from_secs(10),
+    };
+}
+
+impl ProviderType {
+    /// The wire's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ProviderType::Openai => "openai",
+            ProviderType::OpenaiCompatible => "openai_compatible",
+            ProviderType::Llmsim => "llmsim",
+        }
+    }
+}
+
+impl fmt::Display for ProviderType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for ModelTarget {
+    /// Leaves out the key, and the base URL too, because it may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModelTarget")
+            .field("provider_type", &self.provider_type)
+            .field("model", &self.model)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for ModelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ModelError {}

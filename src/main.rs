@@ -1,0 +1,56 @@
+//! The program: reads settings, runs the server until it is told to stop.
+
+use clap::Parser as _;
+use everruns::app::App;
+use everruns::config::{Command, CommandLine};
+use everruns::graphql;
+use std::process::ExitCode;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let line = CommandLine::parse();
+    if matches!(line.command, Some(Command::Schema)) {
+        print!("{}", graphql::sdl());
+        return ExitCode::SUCCESS;
+    }
+    let config = line.config();
+    tracing_subscriber::fmt().with_env_filter(EnvFilter::new(&config.log)).with_writer(std::io::stderr).init();
+    match serve(config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let cause = error.cause().map(|cause| format!(": {cause}")).unwrap_or_default();
+            tracing::error!("the server cannot go on: {error}{cause}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(config: everruns::config::Config) -> everruns::error::Result<()> {
+    let app = App::start(config).await?;
+    let address = app.address();
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            "AUTH_MODE is none and the server listens on {address}: whoever reaches it owns everything in it"
+        );
+    }
+    tracing::info!("listening on http://{address}, GraphiQL on http://{address}/graphiql");
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on_signal(stop.clone()));
+    app.run(stop).await
+}
+
+async fn stop_on_signal(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return tracing::error!("signals cannot be heard: only a kill stops this server");
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    stop.cancel();
+}

@@ -1,0 +1,28 @@
+//! Messages: what was said. Sending one starts a turn; the turn's end stores the answer.
+
+mod content;
+pub mod graphql;
+mod message;
+#[path = "."]
+pub mod postgres {
+    use crate::db::postgres as backend;
+    use crate::events::postgres as events;
+    use crate::sessions::postgres as sessions;
+    use crate::turns::postgres as turns;
+    #[path = "store.rs"]
+    mod store;
+    pub use store::*;
+}
+#[path = "."]
+pub mod sqlite {
+    use crate::db::sqlite as backend;
+    use crate::events::sqlite as events;
+    use crate::sessions::sqlite as sessions;
+    use crate::turns::sqlite as turns;
+    #[path = "store.rs"]
+    mod store;
+    pub use store::*;
+}
+
+pub use content::{ContentPart, ContentPartInput, ImagePart, MessageContent, TextPart};
+pub use message::{Exchange, Message, MessageRole, NewMessage, Outcome, Sent};

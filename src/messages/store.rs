@@ -1,0 +1,228 @@
+//! How messages are kept, and the two transactions around them: sending one queues its turn, ending a turn stores its answer.
+
+use diesel::dsl::{case_when, exists, not};
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
+use diesel_async::RunQueryDsl;
+
+use super::backend::Conn;
+use super::{events as event_store, sessions as session_store, turns as turn_store};
+use crate::agents::AgentStatus;
+use crate::clock::Timestamp;
+use crate::db::ids::Id;
+use crate::db::tables::{agents, messages, sessions, turns};
+use crate::error::{Error, Result};
+use crate::events::{Cursor, Event, EventKind, StopReason};
+use crate::messages::{Exchange, Message, MessageRole, NewMessage, Outcome, Sent};
+use crate::page::Page;
+use crate::sessions::{Session, SessionStatus};
+use crate::turns::{Step, StepStatus, Turn, TurnStatus};
+
+/// Turns of history read for a model, at most; older ones are left out.
+const HISTORY_TURNS_MAX: i64 = 200;
+
+/// Stores a user's message and the turn that will answer it; the session runs from here on.
+pub async fn send(conn: &mut Conn, new: NewMessage) -> Result<Sent> {
+    let active = agents::table
+        .filter(agents::organization_id.eq(sessions::organization_id))
+        .filter(agents::id.eq(sessions::agent_id))
+        .filter(agents::status.eq(AgentStatus::Active));
+    let mut open = diesel::update(sessions::table.find((new.organization_id, new.session_id)))
+        .set((
+            sessions::status.eq(SessionStatus::Running),
+            sessions::next_message_sequence.eq(sessions::next_message_sequence + 1),
+            sessions::updated_at.eq(Timestamp::now()),
+            sessions::finished_at.eq(None::<Timestamp>),
+        ))
+        .filter(exists(active))
+        .into_boxed();
+    if let Some(agent_id) = new.agent_id {
+        open = open.filter(sessions::agent_id.eq(agent_id));
+    }
+    let Some(session) = open.returning(Session::as_select()).get_result(conn).await.optional()? else {
+        return Err(refusal(conn, &new).await?);
+    };
+    let turn_id = Turn::new_id();
+    let message = Message::of_user(new, turn_id, session.next_message_sequence - 1);
+    let turn = Turn::queued(message.organization_id, message.session_id, turn_id, (message.id, message.sequence));
+    diesel::insert_into(messages::table).values(&message).execute(conn).await?;
+    turn_store::create(conn, &turn).await?;
+    Ok(Sent { message, turn, event_cursor: Cursor::after(session.head()) })
+}
+
+/// Why a session takes no message: it is not there, or its agent is archived.
+async fn refusal(conn: &mut Conn, new: &NewMessage) -> Result<Error> {
+    let session = session_store::get(conn, new.organization_id, new.session_id, new.agent_id).await?;
+    Ok(if session.is_some() { Error::conflict("the agent is archived") } else { Error::not_found("session") })
+}
+
+/// Stores how a turn's last step and with it the turn ended: the answer, the session's status and the events, which it gives back.
+pub async fn finish(conn: &mut Conn, mut turn: Turn, mut step: Step, outcome: Outcome) -> Result<Vec<Event>> {
+    let now = Timestamp::now();
+    let (status, step_status, stop_reason, error) = match outcome {
+        Outcome::Completed(reason) => (TurnStatus::Completed, StepStatus::Completed, Some(reason), None),
+        Outcome::Cancelled => (TurnStatus::Cancelled, StepStatus::Cancelled, Some(StopReason::Cancelled), None),
+        Outcome::Failed(error) => (TurnStatus::Failed, StepStatus::Failed, None, Some(error)),
+    };
+    let says = match status {
+        TurnStatus::Completed => true,
+        TurnStatus::Cancelled => !step.text.is_empty(),
+        _ => false,
+    };
+    let (next_event, next_message) = end_session(conn, &turn, status, says).await?;
+    (turn.status, turn.stop_reason, turn.finished_at) = (status, stop_reason, Some(now));
+    (step.status, step.finished_at) = (step_status, Some(now));
+    let event = |kind, sequence| Event { sequence, ..Event::new(turn.organization_id, turn.session_id, turn.id, kind) };
+    let mut events = Vec::with_capacity(2);
+    if says {
+        let message = Message::of_assistant(&step, next_message - 1);
+        diesel::insert_into(messages::table).values(&message).execute(conn).await?;
+        events.push(Event {
+            step_id: Some(step.id),
+            message_id: Some(message.id),
+            message_sequence: Some(message.sequence),
+            ..event(EventKind::MessageCreated, next_event - 2)
+        });
+    }
+    let kind = if error.is_some() { EventKind::SessionFailed } else { EventKind::SessionCompleted };
+    let (error_code, error_message) = error.map(|error| (error.code, error.message)).unzip();
+    let last = event(kind, next_event - 1);
+    events.push(Event { stop_reason, error_code, error_message: error_message.clone(), ..last });
+    (turn.error_code, turn.error_message) = (error_code, error_message);
+    event_store::append(conn, &events).await?;
+    turn_store::finish_step(conn, &step).await?;
+    turn_store::finish_turn(conn, &turn).await?;
+    Ok(events)
+}
+
+/// Takes the numbers that the end of a turn needs and sets the session's status: running where another turn waits.
+async fn end_session(conn: &mut Conn, turn: &Turn, status: TurnStatus, says: bool) -> Result<(i64, i64)> {
+    let waiting = || {
+        let queued = turns::table.filter(turns::status.eq(TurnStatus::Queued));
+        exists(
+            queued
+                .filter(turns::organization_id.eq(turn.organization_id))
+                .filter(turns::session_id.eq(turn.session_id)),
+        )
+    };
+    let quiet = if status == TurnStatus::Failed { SessionStatus::Failed } else { SessionStatus::Pending };
+    let said = i64::from(says);
+    let ours = sessions::table.find((turn.organization_id, turn.session_id)).filter(sessions::epoch.eq(turn.epoch));
+    let ended = diesel::update(ours).set((
+        sessions::next_event_sequence.eq(sessions::next_event_sequence + 1 + said),
+        sessions::next_message_sequence.eq(sessions::next_message_sequence + said),
+        sessions::status
+            .eq(case_when(waiting(), SessionStatus::Running.into_sql::<Text>()).otherwise(quiet.into_sql::<Text>())),
+        sessions::finished_at.eq(case_when(not(waiting()), Some(Timestamp::now()))),
+    ));
+    let numbers = ended.returning((sessions::next_event_sequence, sessions::next_message_sequence));
+    let numbers = numbers.get_result(conn).await.optional()?;
+    numbers.ok_or_else(Error::fenced)
+}
+
+/// Marks the session's running turn to be ended and withdraws those that wait; where `only` is given, that turn alone. Gives back the turn that
+/// is running and now marked.
+pub async fn cancel(conn: &mut Conn, organization_id: Id, session_id: Id, only: Option<Id>) -> Result<Option<Turn>> {
+    let now = Timestamp::now();
+    let mine = |status: TurnStatus| {
+        let turns = turns::table
+            .filter(turns::organization_id.eq(organization_id))
+            .filter(turns::session_id.eq(session_id))
+            .filter(turns::status.eq(status));
+        turns.filter(turns::id.nullable().eq(only).or(only.is_none().into_sql::<Bool>()))
+    };
+    let withdrawn: Vec<Id> = diesel::update(mine(TurnStatus::Queued))
+        .set((
+            turns::status.eq(TurnStatus::Cancelled),
+            turns::stop_reason.eq(StopReason::Cancelled),
+            turns::finished_at.eq(now),
+        ))
+        .returning(turns::message_id)
+        .get_results(conn)
+        .await?;
+    if !withdrawn.is_empty() {
+        withdraw_messages(conn, organization_id, withdrawn).await?;
+        quiet_down(conn, organization_id, session_id).await?;
+    }
+    let marked = diesel::update(mine(TurnStatus::Running)).set(turns::cancel_requested_at.eq(now));
+    Ok(marked.returning(Turn::as_select()).get_result(conn).await.optional()?)
+}
+
+/// Sets a session pending whose last turn was withdrawn: nobody else would say that it is quiet again.
+async fn quiet_down(conn: &mut Conn, organization_id: Id, session_id: Id) -> Result<()> {
+    let open = turns::table
+        .filter(turns::organization_id.eq(organization_id))
+        .filter(turns::session_id.eq(session_id))
+        .filter(turns::status.eq_any([TurnStatus::Queued, TurnStatus::Running]));
+    let change = (sessions::status.eq(SessionStatus::Pending), sessions::finished_at.eq(Timestamp::now()));
+    let session = sessions::table.find((organization_id, session_id)).filter(not(exists(open)));
+    diesel::update(session).set(change).execute(conn).await?;
+    Ok(())
+}
+
+async fn withdraw_messages(conn: &mut Conn, organization_id: Id, ids: Vec<Id>) -> Result<()> {
+    let rows = messages::table.filter(messages::organization_id.eq(organization_id)).filter(messages::id.eq_any(ids));
+    diesel::update(rows).set(messages::withdrawn_at.eq(Timestamp::now())).execute(conn).await?;
+    Ok(())
+}
+
+/// The turns up to and with this one, oldest first, for a model to read: withdrawn ones are left out.
+pub async fn history(conn: &mut Conn, turn: &Turn) -> Result<Vec<Exchange>> {
+    let rows = messages::table
+        .inner_join(
+            turns::table.on(turns::organization_id.eq(messages::organization_id).and(turns::id.eq(messages::turn_id))),
+        )
+        .filter(messages::organization_id.eq(turn.organization_id))
+        .filter(messages::session_id.eq(turn.session_id))
+        .filter(messages::sequence.le(turn.message_sequence))
+        .filter(messages::role.eq(MessageRole::User))
+        .filter(messages::withdrawn_at.is_null())
+        .order(messages::sequence.desc())
+        .limit(HISTORY_TURNS_MAX)
+        .select((Message::as_select(), Turn::as_select()));
+    let mut rows: Vec<(Message, Turn)> = rows.load(conn).await?;
+    rows.reverse();
+    let answered: Vec<Id> = rows.iter().filter(|(_, past)| past.id != turn.id).map(|(_, past)| past.id).collect();
+    let mut steps = Vec::new();
+    if !answered.is_empty() {
+        steps = turn_store::steps_of(conn, turn.organization_id, answered).await?;
+    }
+    let exchange = |(message, turn): (Message, Turn)| {
+        let steps = steps.iter().filter(|step| step.turn_id == turn.id).cloned().collect();
+        Exchange { message, turn, steps }
+    };
+    Ok(rows.into_iter().map(exchange).collect())
+}
+
+/// A page of the session's messages, oldest first.
+pub async fn list(conn: &mut Conn, organization_id: Id, session_id: Id, page: &Page<i64>) -> Result<Vec<Message>> {
+    let mut query = messages::table
+        .filter(messages::organization_id.eq(organization_id))
+        .filter(messages::session_id.eq(session_id))
+        .limit(page.limit())
+        .select(Message::as_select())
+        .into_boxed();
+    if let Some(after) = page.after {
+        query = query.filter(messages::sequence.gt(after));
+    }
+    if let Some(before) = page.before {
+        query = query.filter(messages::sequence.lt(before));
+    }
+    let query =
+        if page.backwards { query.order(messages::sequence.desc()) } else { query.order(messages::sequence.asc()) };
+    Ok(query.load(conn).await?)
+}
+
+/// How many messages the session has.
+pub async fn count(conn: &mut Conn, organization_id: Id, session_id: Id) -> Result<i64> {
+    let rows = messages::table
+        .filter(messages::organization_id.eq(organization_id))
+        .filter(messages::session_id.eq(session_id));
+    Ok(rows.count().get_result(conn).await?)
+}
+
+/// The messages with these ids, in any order.
+pub async fn get_many(conn: &mut Conn, organization_id: Id, ids: Vec<Id>) -> Result<Vec<Message>> {
+    let found = messages::table.filter(messages::organization_id.eq(organization_id)).filter(messages::id.eq_any(ids));
+    Ok(found.select(Message::as_select()).load(conn).await?)
+}

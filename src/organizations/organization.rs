@@ -1,0 +1,35 @@
+//! What an organization is, and the viewer who acts in one.
+
+use async_graphql::{Context, SimpleObject};
+use diesel::{Insertable, Queryable, Selectable};
+
+use crate::clock::Timestamp;
+use crate::db::ids::Id;
+use crate::db::tables::organizations;
+
+/// The organization of everybody in mode none. Its last four bits say organization, as every id's say its noun.
+pub const DEFAULT_ORGANIZATION: Id = Id::fixed(0x0000_0000_0000_7000_8000_0000_0000_0010);
+
+/// Who owns agents, sessions and everything in them.
+#[derive(Queryable, Selectable, Insertable, SimpleObject, Clone, Debug)]
+#[diesel(table_name = organizations)]
+pub struct Organization {
+    /// The organization's id.
+    pub id: Id,
+    /// What people call it.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Viewer {
+    /// The organization in which the viewer acts.
+    pub organization_id: Id,
+}
+
+/// Who asks the request that is being answered.
+pub fn viewer(ctx: &Context<'_>) -> Viewer {
+    *ctx.data_unchecked::<Viewer>()
+}

@@ -1,0 +1,8 @@
+//! The runner: claims turns and answers them, a task each. What it holds is in the database; a runner that dies loses nothing but time.
+
+mod request;
+mod step;
+mod turn;
+mod worker;
+
+pub use worker::Runner;

@@ -1,0 +1,144 @@
+//! The worker: claims turns as they are queued, holds them while they run, gives them back when it stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::turn;
+use crate::db::{Store, commit};
+use crate::error::Result;
+use crate::events::Feed;
+use crate::llm::{ModelError, ModelTarget, Models};
+use crate::turns::{Claim, Claimed, Signals};
+
+/// Turns answered at once by this process.
+const TURNS_MAX: usize = 2_000;
+/// Claims under way at once: they share commits.
+const CLAIMERS: usize = 4;
+/// How long to wait after a claim that failed, for example because the database is out of reach.
+const CLAIM_RETRY: Duration = Duration::from_secs(1);
+
+/// What answers turns in this process.
+pub struct Runner {
+    pub(super) store: Store,
+    pub(super) feed: Feed,
+    pub(super) signals: Signals,
+    pub(super) models: Models,
+    owner: String,
+    lease: Duration,
+    slots: Arc<Semaphore>,
+    stopping: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Runner {
+    /// A runner that has not begun. A turn stays its own for `lease` after it was renewed last.
+    pub fn new(store: Store, feed: Feed, signals: Signals, models: Models, lease: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            feed,
+            signals,
+            models,
+            owner: Uuid::now_v7().to_string(),
+            lease,
+            slots: Arc::new(Semaphore::new(TURNS_MAX)),
+            stopping: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        })
+    }
+
+    /// Begins. On SQLite nobody else can be alive, so turns that a lost server left running are continued at once.
+    pub async fn start(self: &Arc<Self>) -> Result<()> {
+        if !self.store.is_shared() {
+            commit!(&self.store, turns::release(None))?;
+        }
+        for _ in 0..CLAIMERS {
+            self.spawn(self.clone().claim_turns());
+        }
+        self.spawn(self.clone().renew_leases());
+        Ok(())
+    }
+
+    /// Stops: turns are left where they are and given up, to be continued by whoever starts next.
+    pub async fn stop(&self) {
+        self.stopping.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        let owner = Some(self.owner.clone());
+        if let Err(error) = commit!(&self.store, turns::release(owner)) {
+            tracing::warn!(?error, "turns could not be given up, their leases will run out");
+        }
+    }
+
+    async fn claim_turns(self: Arc<Self>) {
+        // Closed never: the semaphore lives as long as this.
+        while let Ok(slot) = self.slots.clone().acquire_owned().await {
+            let target = self.models.resolve().await;
+            match self.claim(&target).await {
+                Ok(Some(claimed)) => {
+                    // Another may wait: a peer looks while this one answers.
+                    self.signals.work_waits();
+                    let runner = self.clone();
+                    self.spawn(async move {
+                        turn::answer(&runner, claimed, target).await;
+                        drop(slot);
+                        runner.signals.work_waits();
+                    });
+                }
+                Ok(None) => self.wait_for_work().await,
+                Err(error) => {
+                    tracing::error!(?error, "no turn could be claimed");
+                    tokio::time::sleep(CLAIM_RETRY).await;
+                }
+            }
+        }
+    }
+
+    async fn claim(&self, target: &Result<ModelTarget, ModelError>) -> Result<Option<Claimed>> {
+        let claim = Claim {
+            owner: self.owner.clone(),
+            lease_ms: i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX),
+            model: target.as_ref().map(|target| target.model.clone()).unwrap_or_default(),
+        };
+        commit!(&self.store, turns::claim(claim))
+    }
+
+    /// Returns when a turn may wait. On a shared database another process's lease may also have run out, which nothing tells.
+    async fn wait_for_work(&self) {
+        if self.store.is_shared() {
+            let _ = tokio::time::timeout(self.lease / 3, self.signals.work()).await;
+        } else {
+            self.signals.work().await;
+        }
+    }
+
+    async fn renew_leases(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(self.lease / 3);
+        let lease_ms = i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX);
+        loop {
+            ticks.tick().await;
+            if self.slots.available_permits() + CLAIMERS >= TURNS_MAX {
+                continue;
+            }
+            let owner = self.owner.clone();
+            if let Err(error) = commit!(&self.store, turns::renew(owner, lease_ms)) {
+                tracing::warn!(?error, "leases could not be renewed");
+            }
+        }
+    }
+
+    /// Runs a task until it is done or the runner stops.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stopping = self.stopping.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                () = task => {}
+            }
+        });
+    }
+}

@@ -1,0 +1,263 @@
+//! How sessions are asked for.
+
+use std::collections::HashMap;
+
+use async_graphql::dataloader::Loader;
+use async_graphql::{ComplexObject, Context, InputObject, Object, Result, SimpleObject};
+
+use super::{CreateSessionInput, Session, SessionFilter, UpdateSessionInput};
+use crate::agents::Agent;
+use crate::agents::graphql::AgentById;
+use crate::db::ids::Id;
+use crate::db::{Lookups, commit, lookups, read, store};
+use crate::error::Error;
+use crate::events::graphql::SessionEvent;
+use crate::events::{Cursor, EventType, Feed};
+use crate::messages::graphql::{MessageConnection, message_page};
+use crate::organizations::viewer;
+use crate::page::{Page, PageArguments, PageInfo, connection, wants_total};
+use crate::turns::Usage;
+use crate::turns::graphql::{TurnConnection, UsageOfSession, turn_page};
+
+connection!(SessionConnection, SessionEdge, Session);
+
+/// Questions about sessions.
+#[derive(Default)]
+pub struct SessionQuery;
+
+#[Object]
+impl SessionQuery {
+    /// The session with this id; null where there is none.
+    async fn session(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The session's id.")] id: Id,
+        #[graphql(desc = "Its agent: a session of another one is null.")] agent_id: Option<Id>,
+    ) -> Result<Option<Session>> {
+        let found = lookups(ctx).load_one(SessionById(id)).await?;
+        Ok(found.filter(|session| agent_id.is_none_or(|agent_id| agent_id == session.agent_id)))
+    }
+
+    /// The sessions of the viewer's organization, newest first.
+    async fn sessions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the beginning: 50 where neither `first` nor `last` is given, at most 500.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end, at most 500.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which sessions.")] filter: Option<SessionFilter>,
+    ) -> Result<SessionConnection> {
+        let page = PageArguments { first, after, last, before }.check(Id::parse)?;
+        let filter = filter.unwrap_or_default();
+        if let Some(agent_id) = filter.agent_id {
+            lookups(ctx).load_one(AgentById(agent_id)).await?.ok_or_else(|| Error::not_found("agent"))?;
+        }
+        Ok(session_page(ctx, filter, page).await?)
+    }
+}
+
+/// A page of sessions.
+pub async fn session_page(
+    ctx: &Context<'_>,
+    filter: SessionFilter,
+    page: Page<Id>,
+) -> Result<SessionConnection, Error> {
+    let organization_id = viewer(ctx).organization_id;
+    let total = if wants_total(ctx) { read!(store(ctx), sessions::count(organization_id, filter.clone()))? } else { 0 };
+    let sessions = read!(store(ctx), sessions::list(organization_id, filter, &page))?;
+    Ok(SessionConnection::new(&page, sessions, total, |session| session.id.to_string()))
+}
+
+/// The session that an operation acts in.
+pub async fn find_session(ctx: &Context<'_>, id: Id, agent_id: Option<Id>) -> Result<Session, Error> {
+    let found = read!(store(ctx), sessions::get(viewer(ctx).organization_id, id, agent_id))?;
+    found.ok_or_else(|| Error::not_found("session"))
+}
+
+#[ComplexObject]
+impl Session {
+    /// Who answers.
+    async fn agent(&self, ctx: &Context<'_>) -> Result<Agent> {
+        Ok(lookups(ctx).load_one(AgentById(self.agent_id)).await?.ok_or_else(|| Error::not_found("agent"))?)
+    }
+
+    /// What was said, oldest first.
+    async fn messages(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the beginning: 50 where neither `first` nor `last` is given, at most 500.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end, at most 500.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<MessageConnection> {
+        let page = PageArguments { first, after, last, before }.check(|cursor| cursor.parse().ok())?;
+        Ok(message_page(ctx, self.id, page).await?)
+    }
+
+    /// The turns, oldest first.
+    async fn turns(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the beginning: 50 where neither `first` nor `last` is given, at most 500.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end, at most 500.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<TurnConnection> {
+        let page = PageArguments { first, after, last, before }.check(|cursor| cursor.parse().ok())?;
+        Ok(turn_page(ctx, self.id, page).await?)
+    }
+
+    /// The stored events, oldest first, without deltas.
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many: 50 where it is not given, at most 500.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<Cursor>,
+        #[graphql(desc = "Only these; without it, all. MESSAGE_DELTA and CAUGHT_UP are no stored events.")]
+        types: Option<Vec<EventType>>,
+    ) -> Result<SessionEventConnection> {
+        let page: Page<Cursor> = PageArguments { first, ..PageArguments::default() }.check(|_| None)?;
+        let page = Page { after, ..page };
+        let kinds = types.map(|types| types.into_iter().filter_map(EventType::kind).collect());
+        let from = after.unwrap_or_default().sequence;
+        let mut events = read!(store(ctx), events::list(self.organization_id, self.id, from, kinds, page.limit()))?;
+        let page_info = page.cut(&mut events, |event| Cursor::after(event.sequence).to_string());
+        let edges = events.iter().map(|event| {
+            Ok(SessionEventEdge { cursor: Cursor::after(event.sequence), node: SessionEvent::stored(event)? })
+        });
+        Ok(SessionEventConnection { edges: edges.collect::<Result<_, Error>>()?, page_info })
+    }
+
+    /// Where the stored stream stands now: subscribe after it to see exactly what comes next.
+    async fn head_cursor(&self) -> Cursor {
+        Cursor::after(self.head())
+    }
+
+    /// What the models counted in all its turns.
+    async fn usage(&self, ctx: &Context<'_>) -> Result<Usage> {
+        Ok(lookups(ctx).load_one(UsageOfSession(self.id)).await?.unwrap_or_default())
+    }
+}
+
+/// A page of stored events.
+pub struct SessionEventConnection {
+    edges: Vec<SessionEventEdge>,
+    page_info: PageInfo,
+}
+
+/// One stored event and where it stands.
+#[derive(SimpleObject)]
+pub struct SessionEventEdge {
+    /// Where it stands: pass it as `after`, here or to the subscription.
+    cursor: Cursor,
+    /// The event.
+    node: SessionEvent,
+}
+
+/// A page of stored events.
+#[Object]
+impl SessionEventConnection {
+    /// The events, each with its cursor.
+    async fn edges(&self) -> &[SessionEventEdge] {
+        &self.edges
+    }
+
+    /// The events alone.
+    async fn nodes(&self) -> Vec<&SessionEvent> {
+        self.edges.iter().map(|edge| &edge.node).collect()
+    }
+
+    /// Where in the list this page stands.
+    async fn page_info(&self) -> &PageInfo {
+        &self.page_info
+    }
+}
+
+/// Changes of sessions.
+#[derive(Default)]
+pub struct SessionMutation;
+
+#[Object]
+impl SessionMutation {
+    /// Opens a session with an active agent.
+    async fn create_session(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The new session.")] input: CreateSessionInput,
+    ) -> Result<CreateSessionPayload> {
+        let session = Session::new(viewer(ctx).organization_id, input)?;
+        Ok(CreateSessionPayload { session: commit!(store(ctx), sessions::create(session))? })
+    }
+
+    /// Changes a session's title or tags.
+    async fn update_session(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The change.")] input: UpdateSessionInput,
+    ) -> Result<UpdateSessionPayload> {
+        input.check()?;
+        let organization_id = viewer(ctx).organization_id;
+        Ok(UpdateSessionPayload { session: commit!(store(ctx), sessions::update(organization_id, input))? })
+    }
+
+    /// Deletes a session with everything in it: a running turn stops, open streams end.
+    async fn delete_session(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which session.")] input: DeleteSessionInput,
+    ) -> Result<DeleteSessionPayload> {
+        let (organization_id, id, agent_id) = (viewer(ctx).organization_id, input.id, input.agent_id);
+        commit!(store(ctx), sessions::delete(organization_id, id, agent_id))?;
+        ctx.data_unchecked::<Feed>().close(id);
+        Ok(DeleteSessionPayload { deleted_session_id: id })
+    }
+}
+
+/// Which session to delete.
+#[derive(InputObject)]
+pub struct DeleteSessionInput {
+    /// The session's id.
+    pub id: Id,
+    /// Its agent: a session of another one is NOT_FOUND.
+    pub agent_id: Option<Id>,
+}
+
+/// What `createSession` answers.
+#[derive(SimpleObject)]
+pub struct CreateSessionPayload {
+    /// The new session.
+    session: Session,
+}
+
+/// What `updateSession` answers.
+#[derive(SimpleObject)]
+pub struct UpdateSessionPayload {
+    /// The session as it is now.
+    session: Session,
+}
+
+/// What `deleteSession` answers.
+#[derive(SimpleObject)]
+pub struct DeleteSessionPayload {
+    /// Id of the session that is gone.
+    deleted_session_id: Id,
+}
+
+/// Looks a session up by its id.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionById(pub Id);
+
+impl Loader<SessionById> for Lookups {
+    type Value = Session;
+    type Error = Error;
+
+    async fn load(&self, keys: &[SessionById]) -> Result<HashMap<SessionById, Session>, Error> {
+        let ids = keys.iter().map(|key| key.0).collect();
+        let found = read!(&self.store, sessions::get_many(self.organization_id, ids))?;
+        Ok(found.into_iter().map(|session| (SessionById(session.id), session)).collect())
+    }
+}

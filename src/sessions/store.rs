@@ -1,0 +1,94 @@
+//! How sessions are kept.
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::agents;
+use super::backend::{self, Conn};
+use crate::clock::Timestamp;
+use crate::db::ids::Id;
+use crate::db::tables::sessions;
+use crate::db::types::Tags;
+use crate::error::{Error, Result};
+use crate::page::Page;
+use crate::sessions::{Session, SessionFilter, UpdateSessionInput};
+use crate::validate::given;
+
+/// Stores a new session of an active agent.
+pub async fn create(conn: &mut Conn, session: Session) -> Result<Session> {
+    let agent = agents::get(conn, session.organization_id, session.agent_id).await?;
+    agent.ok_or_else(|| Error::not_found("agent"))?.check_active()?;
+    diesel::insert_into(sessions::table).values(&session).execute(conn).await?;
+    Ok(session)
+}
+
+/// The session with this id, of this agent where one is named.
+pub async fn get(conn: &mut Conn, organization_id: Id, id: Id, agent_id: Option<Id>) -> Result<Option<Session>> {
+    let found =
+        sessions::table.find((organization_id, id)).select(Session::as_select()).get_result(conn).await.optional()?;
+    Ok(found.filter(|session| agent_id.is_none_or(|agent_id| session.agent_id == agent_id)))
+}
+
+/// The sessions with these ids, in any order.
+pub async fn get_many(conn: &mut Conn, organization_id: Id, ids: Vec<Id>) -> Result<Vec<Session>> {
+    let found = sessions::table.filter(sessions::organization_id.eq(organization_id)).filter(sessions::id.eq_any(ids));
+    Ok(found.select(Session::as_select()).load(conn).await?)
+}
+
+/// A page of sessions, newest first.
+pub async fn list(
+    conn: &mut Conn,
+    organization_id: Id,
+    filter: SessionFilter,
+    page: &Page<Id>,
+) -> Result<Vec<Session>> {
+    let mut query = matching(organization_id, filter).limit(page.limit()).select(Session::as_select());
+    // Newest first: after a cursor stand the older ones.
+    if let Some(after) = page.after {
+        query = query.filter(sessions::id.lt(after));
+    }
+    if let Some(before) = page.before {
+        query = query.filter(sessions::id.gt(before));
+    }
+    let query = if page.backwards { query.order(sessions::id.asc()) } else { query.order(sessions::id.desc()) };
+    Ok(query.load(conn).await?)
+}
+
+/// How many sessions a list has in all.
+pub async fn count(conn: &mut Conn, organization_id: Id, filter: SessionFilter) -> Result<i64> {
+    Ok(matching(organization_id, filter).count().get_result(conn).await?)
+}
+
+/// Changes what `input` gives.
+pub async fn update(conn: &mut Conn, organization_id: Id, input: UpdateSessionInput) -> Result<Session> {
+    let session =
+        get(conn, organization_id, input.id, input.agent_id).await?.ok_or_else(|| Error::not_found("session"))?;
+    let change = (
+        Option::from(input.title).map(|title: Option<String>| sessions::title.eq(title)),
+        given(input.tags).map(|tags| sessions::tags.eq(Tags(tags))),
+        sessions::updated_at.eq(Timestamp::now()),
+    );
+    let changed = diesel::update(sessions::table.find((organization_id, session.id))).set(change);
+    Ok(changed.returning(Session::as_select()).get_result(conn).await?)
+}
+
+/// Deletes the session and everything in it.
+pub async fn delete(conn: &mut Conn, organization_id: Id, id: Id, agent_id: Option<Id>) -> Result<()> {
+    let session = get(conn, organization_id, id, agent_id).await?.ok_or_else(|| Error::not_found("session"))?;
+    diesel::delete(sessions::table.find((organization_id, session.id))).execute(conn).await?;
+    Ok(())
+}
+
+fn matching(organization_id: Id, filter: SessionFilter) -> sessions::BoxedQuery<'static, backend::Backend> {
+    let mut query = sessions::table.filter(sessions::organization_id.eq(organization_id)).into_boxed();
+    if let Some(agent_id) = filter.agent_id {
+        query = query.filter(sessions::agent_id.eq(agent_id));
+    }
+    if let Some(status) = filter.status {
+        query = query.filter(sessions::status.eq(status));
+    }
+    match filter.tag {
+        Some(tag) => query.filter(backend::has_tag("sessions.tags", tag)),
+        None => query,
+    }
+}

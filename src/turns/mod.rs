@@ -1,0 +1,32 @@
+//! Turns: from one user message to quiet again, in steps (model calls) that may call tools.
+
+pub mod graphql;
+mod signals;
+mod step;
+#[path = "."]
+pub mod postgres {
+    use crate::db::postgres as backend;
+    use crate::events::postgres as events;
+    #[path = "step_store.rs"]
+    mod step_store;
+    #[path = "store.rs"]
+    mod store;
+    pub use step_store::*;
+    pub use store::*;
+}
+#[path = "."]
+pub mod sqlite {
+    use crate::db::sqlite as backend;
+    use crate::events::sqlite as events;
+    #[path = "step_store.rs"]
+    mod step_store;
+    #[path = "store.rs"]
+    mod store;
+    pub use step_store::*;
+    pub use store::*;
+}
+mod turn;
+
+pub use signals::{Running, Signals};
+pub use step::{Step, StepStatus, ToolCall, ToolCallStatus, Usage};
+pub use turn::{Claim, Claimed, Turn, TurnError, TurnStatus};

@@ -1,0 +1,105 @@
+//! How steps and tool calls are kept.
+
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use diesel_async::RunQueryDsl;
+
+use super::backend::Conn;
+use crate::db::ids::Id;
+use crate::db::tables::{steps, tool_calls};
+use crate::db::types::BigInteger;
+use crate::error::Result;
+use crate::turns::{Step, ToolCall, Usage};
+
+/// Stores how a step ended.
+pub async fn finish_step(conn: &mut Conn, step: &Step) -> Result<()> {
+    let change = (
+        steps::status.eq(step.status),
+        steps::text.eq(&step.text),
+        steps::reasoning.eq(&step.reasoning),
+        steps::input_tokens.eq(step.input_tokens),
+        steps::output_tokens.eq(step.output_tokens),
+        steps::cached_input_tokens.eq(step.cached_input_tokens),
+        steps::reasoning_tokens.eq(step.reasoning_tokens),
+        steps::finished_at.eq(step.finished_at),
+    );
+    let row = steps::table.find((step.organization_id, step.session_id, step.started_sequence));
+    diesel::update(row).set(change).execute(conn).await?;
+    Ok(())
+}
+
+/// The steps with these ids, in any order.
+pub async fn steps(conn: &mut Conn, organization_id: Id, ids: Vec<Id>) -> Result<Vec<Step>> {
+    let found = steps::table.filter(steps::organization_id.eq(organization_id)).filter(steps::id.eq_any(ids));
+    Ok(found.select(Step::as_select()).load(conn).await?)
+}
+
+/// The steps of these turns, each turn's in their order.
+pub async fn steps_of(conn: &mut Conn, organization_id: Id, turn_ids: Vec<Id>) -> Result<Vec<Step>> {
+    let found = steps::table
+        .filter(steps::organization_id.eq(organization_id))
+        .filter(steps::turn_id.eq_any(turn_ids))
+        .order(steps::started_sequence);
+    Ok(found.select(Step::as_select()).load(conn).await?)
+}
+
+/// The calls with these ids, in any order.
+pub async fn tool_calls(conn: &mut Conn, organization_id: Id, ids: Vec<Id>) -> Result<Vec<ToolCall>> {
+    let found =
+        tool_calls::table.filter(tool_calls::organization_id.eq(organization_id)).filter(tool_calls::id.eq_any(ids));
+    Ok(found.select(ToolCall::as_select()).load(conn).await?)
+}
+
+/// The calls of these steps, each step's in their order.
+pub async fn tool_calls_of(conn: &mut Conn, organization_id: Id, step_ids: Vec<Id>) -> Result<Vec<ToolCall>> {
+    let found = tool_calls::table
+        .filter(tool_calls::organization_id.eq(organization_id))
+        .filter(tool_calls::step_id.eq_any(step_ids))
+        .order(tool_calls::position);
+    Ok(found.select(ToolCall::as_select()).load(conn).await?)
+}
+
+/// What the steps of these sessions cost, summed for each. (PostgreSQL sums bigints to numeric, hence the casts.)
+pub async fn usage_of_sessions(conn: &mut Conn, organization_id: Id, session_ids: Vec<Id>) -> Result<Vec<(Id, Usage)>> {
+    let rows = steps::table
+        .filter(steps::organization_id.eq(organization_id))
+        .filter(steps::session_id.eq_any(session_ids))
+        .group_by(steps::session_id)
+        .select((steps::session_id, sums()));
+    Ok(rows.load::<(Id, Sums)>(conn).await?.into_iter().map(|(id, sums)| (id, usage(sums))).collect())
+}
+
+/// What the steps of these turns cost, summed for each.
+pub async fn usage_of_turns(conn: &mut Conn, organization_id: Id, turn_ids: Vec<Id>) -> Result<Vec<(Id, Usage)>> {
+    let rows = steps::table
+        .filter(steps::organization_id.eq(organization_id))
+        .filter(steps::turn_id.eq_any(turn_ids))
+        .group_by(steps::turn_id)
+        .select((steps::turn_id, sums()));
+    Ok(rows.load::<(Id, Sums)>(conn).await?.into_iter().map(|(id, sums)| (id, usage(sums))).collect())
+}
+
+/// Input, output, cached input and reasoning tokens, and how many steps.
+type Sums = (i64, i64, i64, i64, i64);
+
+fn sums() -> (SqlLiteral<BigInt>, SqlLiteral<BigInt>, SqlLiteral<BigInt>, SqlLiteral<BigInt>, SqlLiteral<BigInt>) {
+    (
+        sql("CAST(SUM(input_tokens) AS BIGINT)"),
+        sql("CAST(SUM(output_tokens) AS BIGINT)"),
+        sql("CAST(SUM(cached_input_tokens) AS BIGINT)"),
+        sql("CAST(SUM(reasoning_tokens) AS BIGINT)"),
+        sql("COUNT(*)"),
+    )
+}
+
+fn usage((input, output, cached, reasoning, steps): Sums) -> Usage {
+    Usage {
+        input_tokens: BigInteger(input),
+        output_tokens: BigInteger(output),
+        cached_input_tokens: BigInteger(cached),
+        reasoning_tokens: BigInteger(reasoning),
+        steps: BigInteger(steps),
+    }
+}

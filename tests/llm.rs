@@ -1,0 +1,75 @@
+//! Model calls: the network client against a scripted server, the choice of a model, and the simulator.
+
+mod network;
+mod network_failures;
+mod resolve;
+mod secrets;
+mod server;
+mod simulator;
+
+use everruns::llm::{
+    ChatMessage, ChatPart, ChatRequest, ModelClient, ModelEnd, ModelError, ModelPiece, ModelSettings, ModelTarget,
+    ModelTimeouts, Models, ProviderType,
+};
+use everruns::outbound;
+use futures_util::StreamExt;
+
+const KEY: &str = "sk-canary-4711";
+
+/// All that one answer said.
+#[derive(Debug)]
+struct Said {
+    pieces: Vec<String>,
+    reasoning: String,
+    end: Result<ModelEnd, ModelError>,
+}
+
+impl Said {
+    fn text(&self) -> String {
+        self.pieces.concat()
+    }
+}
+
+fn models(settings: ModelSettings) -> Models {
+    patient_models(settings, ModelTimeouts::DEFAULT)
+}
+
+fn patient_models(settings: ModelSettings, timeouts: ModelTimeouts) -> Models {
+    Models::new(settings, outbound::model_client().unwrap(), timeouts)
+}
+
+fn compatible(root: &str) -> ModelTarget {
+    ModelTarget {
+        provider_type: ProviderType::OpenaiCompatible,
+        base_url: Some(root.to_owned()),
+        api_key: Some(KEY.into()),
+        model: "small-model".into(),
+    }
+}
+
+fn user(text: &str) -> ChatRequest {
+    let messages = vec![ChatMessage::User(vec![ChatPart::Text(text.into())])];
+    ChatRequest { system: String::new(), messages }
+}
+
+/// Asks and reads to the end, which must be the last thing that comes.
+async fn ask(client: &dyn ModelClient, target: &ModelTarget, request: ChatRequest) -> Said {
+    let mut stream = client.stream(target, request);
+    let (mut pieces, mut reasoning) = (Vec::new(), String::new());
+    let end = loop {
+        match stream.next().await.expect("an answer ends with End or an error") {
+            Ok(ModelPiece::Text(text)) => pieces.push(text),
+            Ok(ModelPiece::Reasoning(text)) => reasoning.push_str(&text),
+            Ok(ModelPiece::End(end)) => break Ok(end),
+            Err(error) => break Err(error),
+        }
+    };
+    assert!(stream.next().await.is_none());
+    Said { pieces, reasoning, end }
+}
+
+/// Asks the model at a scripted server.
+async fn ask_at(root: &str) -> Said {
+    let target = compatible(root);
+    ask(models(ModelSettings::default()).client(&target), &target, user("hello")).await
+}

@@ -1,0 +1,68 @@
+//! Where a provider's key must never be seen.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use everruns::llm::ModelErrorCode;
+use serde_json::json;
+
+use super::server::{Reply, Server};
+use super::{KEY, ask_at, compatible};
+
+#[tokio::test]
+async fn a_key_leaves_its_server_by_no_redirect() {
+    let mut other = Server::start([]);
+    let elsewhere = format!("{}/chat/completions", other.root);
+    let server = Server::start([Reply::redirect(307, &elsewhere)]);
+    let said = ask_at(&server.root).await;
+    assert_eq!(said.end.unwrap_err().code, ModelErrorCode::Unavailable);
+    assert_eq!(other.requests_left(), 0);
+
+    let replies = [Reply::redirect(307, "/v2/chat"), Reply::json(500, "")];
+    let mut server = Server::start(replies);
+    ask_at(&server.root).await;
+    server.request().await;
+    assert!(server.request().await.head.starts_with("post /v2/chat "));
+}
+
+#[test]
+fn a_target_shows_neither_key_nor_address() {
+    let shown = format!("{:?}", compatible("http://user:canary@host/v1"));
+    assert!(shown.contains("small-model") && !shown.contains("canary"), "{shown}");
+}
+
+#[tokio::test]
+async fn the_log_has_the_cause_once_and_no_key() {
+    let message = format!("no such key: {KEY}\nfaked line");
+    let body = json!({"error": {"message": message, "code": "invalid_api_key"}});
+    let replies = [Reply::json(500, ""), Reply::json(401, &body.to_string())];
+    let server = Server::start(replies);
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    // A call site that another test's thread is the first to pass stays silent until it is asked about again.
+    ask_at(&server.root).await.end.unwrap_err();
+    tracing::callsite::rebuild_interest_cache();
+    log.0.lock().unwrap().clear();
+    ask_at(&server.root).await.end.unwrap_err();
+    drop(guard);
+
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains("invalid_api_key") && text.contains("[key]"), "{text}");
+    assert!(!text.contains(KEY), "{text}");
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(text)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

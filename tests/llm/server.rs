@@ -1,0 +1,165 @@
+//! A model server that answers from a script, byte by byte what the test wants, on a real socket.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// So long a test waits for what must happen; it ends as soon as it has.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub struct Server {
+    /// The API root.
+    pub root: String,
+    requests: UnboundedReceiver<Request>,
+    closed: UnboundedReceiver<()>,
+}
+
+pub struct Request {
+    /// Counts connections from 1.
+    pub connection: usize,
+    pub head: String,
+    pub body: Value,
+}
+
+#[derive(Clone)]
+pub struct Reply {
+    bytes: Vec<u8>,
+    one_by_one: bool,
+    then: Then,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Then {
+    Close,
+    /// Say nothing more, and tell when the client has gone.
+    Hold,
+    /// Read the next request on the same connection.
+    Keep,
+}
+
+impl Server {
+    /// Answers one request after the other with one reply after the other; further ones with none.
+    pub fn start(replies: impl IntoIterator<Item = Reply>) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let root = format!("http://{}/v1", listener.local_addr().unwrap());
+        let replies = Arc::new(Mutex::new(replies.into_iter().collect::<VecDeque<_>>()));
+        let ((told, requests), (gone, closed)) = (unbounded_channel(), unbounded_channel());
+        std::thread::spawn(move || {
+            for (index, stream) in listener.incoming().enumerate() {
+                let (replies, told, gone) = (replies.clone(), told.clone(), gone.clone());
+                std::thread::spawn(move || converse(&stream.unwrap(), index + 1, &replies, &told, &gone));
+            }
+        });
+        Server { root, requests, closed }
+    }
+
+    pub async fn request(&mut self) -> Request {
+        tokio::time::timeout(PATIENCE, self.requests.recv()).await.expect("a request").unwrap()
+    }
+
+    /// The requests that have come so far and were not taken.
+    pub fn requests_left(&mut self) -> usize {
+        std::iter::from_fn(|| self.requests.try_recv().ok()).count()
+    }
+
+    /// Waits until the client of a held reply has closed its connection.
+    pub async fn client_gone(&mut self) {
+        tokio::time::timeout(PATIENCE, self.closed.recv()).await.expect("a closed connection").unwrap();
+    }
+}
+
+impl Reply {
+    /// Whatever bytes, then the end of the connection.
+    pub fn raw(bytes: impl AsRef<[u8]>) -> Reply {
+        Reply { bytes: bytes.as_ref().to_vec(), one_by_one: false, then: Then::Close }
+    }
+
+    /// An event stream with this body, which ends with the connection.
+    pub fn events(body: impl AsRef<[u8]>) -> Reply {
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+        Reply::raw([head.as_bytes(), body.as_ref()].concat())
+    }
+
+    /// An event stream on a connection that stays open.
+    pub fn kept_events(body: &str) -> Reply {
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+        let bytes = format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len()).into_bytes();
+        Reply { bytes, one_by_one: false, then: Then::Keep }
+    }
+
+    pub fn status(status: u16, content_type: &str, body: &str) -> Reply {
+        let length = body.len();
+        Reply::raw(format!(
+            "HTTP/1.1 {status} Status\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        ))
+    }
+
+    pub fn json(status: u16, body: &str) -> Reply {
+        Reply::status(status, "application/json; charset=utf-8", body)
+    }
+
+    pub fn redirect(status: u16, location: &str) -> Reply {
+        Reply::raw(format!(
+            "HTTP/1.1 {status} Moved\r\nlocation: {location}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        ))
+    }
+
+    pub fn one_by_one(mut self) -> Reply {
+        self.one_by_one = true;
+        self
+    }
+
+    pub fn held(mut self) -> Reply {
+        self.then = Then::Hold;
+        self
+    }
+}
+
+fn converse(
+    stream: &TcpStream,
+    connection: usize,
+    replies: &Mutex<VecDeque<Reply>>,
+    told: &UnboundedSender<Request>,
+    gone: &UnboundedSender<()>,
+) {
+    stream.set_nodelay(true).unwrap();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    while let Some(request) = read_request(&mut reader, connection) {
+        // A test may have ended before its server.
+        let _ = told.send(request);
+        let Some(reply) = replies.lock().unwrap().pop_front() else {
+            return;
+        };
+        let size = if reply.one_by_one { 1 } else { reply.bytes.len().max(1) };
+        let sent = reply.bytes.chunks(size).try_for_each(|part| (&*stream).write_all(part));
+        match reply.then {
+            Then::Keep if sent.is_ok() => continue,
+            Then::Hold => {
+                let _ = reader.read(&mut [0]);
+                let _ = gone.send(());
+            }
+            _ => {}
+        }
+        return;
+    }
+}
+
+fn read_request(reader: &mut BufReader<TcpStream>, connection: usize) -> Option<Request> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+    }
+    let head = head.to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    reader.read_exact(&mut body).ok()?;
+    let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
+    Some(Request { connection, head, body })
+}
