@@ -56,7 +56,7 @@ impl App {
             allowed_origins: config.cors_allowed_origins.clone(),
             allowed_hosts: vec![config.host.clone()],
         };
-        let rest = Router::new();
+        let (rest, _) = everruns_rest::router(gateway.clone());
         let router = edge::check_origins(edge::router(gateway).merge(rest), settings);
         runner.start().await?;
         Ok(Self { router, listener, address, feed, runner, counters })

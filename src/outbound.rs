@@ -3,7 +3,8 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use reqwest::redirect::{Attempt, Policy};
+use reqwest::ClientBuilder;
+use reqwest::redirect::{Action, Attempt, Policy};
 
 pub use reqwest::{Client, Error, RequestBuilder, Response};
 
@@ -17,15 +18,13 @@ pub const REDIRECTS_MAX: usize = 5;
 /// A client for model calls. It has no total timeout, because an answer may stream for minutes: its caller bounds the
 /// silence between bytes. A redirect to another origin is not followed but handed back, so no key leaves its server.
 ///
-/// Fails when the machine's certificates cannot be read.
+/// On a machine without certificates (a bare container) it trusts nobody, so that servers without TLS still answer.
 pub fn model_client() -> Result<Client, Error> {
     install_tls();
-    Client::builder()
-        .user_agent(concat!("everruns/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .redirect(Policy::custom(stay_on_origin))
-        .build()
+    model_client_builder().build().or_else(|error| {
+        tracing::warn!(cause = ?cause(error), "no certificates found: no https server can be reached");
+        model_client_builder().tls_certs_only([]).build()
+    })
 }
 
 /// What went wrong, with everything beneath it and without the URL, which may hold credentials. For logs only.
@@ -41,13 +40,21 @@ pub fn cause(error: Error) -> String {
     text
 }
 
+fn model_client_builder() -> ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("everruns/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .redirect(Policy::custom(stay_on_origin))
+}
+
 /// The client is built without a TLS provider, so that ring is the only one in the binary.
 fn install_tls() {
     // A provider that already stands is fine: it is this one, installed by an earlier client.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-fn stay_on_origin(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+fn stay_on_origin(attempt: Attempt<'_>) -> Action {
     let same_origin = attempt.previous().first().is_some_and(|first| first.origin() == attempt.url().origin());
     if same_origin && attempt.previous().len() <= REDIRECTS_MAX { attempt.follow() } else { attempt.stop() }
 }

@@ -9,6 +9,9 @@ use serde_json::{Map, Value as Json};
 use super::guard::coded;
 use crate::error::ErrorCode;
 
+/// The most errors that a response shows: a document of many small mistakes must not cost a large answer.
+const ERRORS_MAX: usize = 100;
+
 /// A response as it is printed: what was refused before it ran has no `data` at all.
 #[derive(Serialize)]
 pub(super) struct Printed<'a> {
@@ -24,10 +27,15 @@ impl<'a> Printed<'a> {
     pub(super) fn new(response: &'a Response) -> Self {
         Self {
             data: (!is_request_error(response)).then_some(&response.data),
-            errors: &response.errors,
+            errors: shown(&response.errors),
             extensions: Some(&response.extensions).filter(|extensions| !extensions.is_empty()),
         }
     }
+}
+
+/// The errors that a response shows.
+pub(super) fn shown(errors: &[ServerError]) -> &[ServerError] {
+    &errors[..errors.len().min(ERRORS_MAX)]
 }
 
 /// Whether an operation was refused as a whole, before any field of it ran. Only an error of a field has a path.

@@ -17,9 +17,9 @@ use futures_util::future::{AbortHandle, Abortable};
 use futures_util::stream::{self, BoxStream, SelectAll, Stream, StreamExt};
 use futures_util::{Sink, SinkExt};
 use serde_json::{Map, Value as Json};
-use tokio::time::{Instant, interval_at, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
-use super::envelope::{is_refused_subscription, is_request_error, read_request, refusal};
+use super::envelope::{is_refused_subscription, is_request_error, read_request, refusal, shown};
 use super::guard;
 use super::websocket_messages::{ClientMessage, Close, ServerMessage};
 use crate::error::ErrorCode;
@@ -129,9 +129,12 @@ where
         let init_deadline = tokio::time::sleep_until(opened + INIT_TIMEOUT);
         tokio::pin!(init_deadline);
         let mut pings = interval_at(opened + PING_INTERVAL, PING_INTERVAL);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = true;
         loop {
             tokio::select! {
+                // What the client said comes first: its `complete` stops an operation, its pong counts before the next ping.
+                biased;
                 message = self.socket.next() => {
                     heard = true;
                     match message {
@@ -140,7 +143,6 @@ where
                         None => return Err(Ended::Gone),
                     }
                 }
-                Some((id, result)) = self.results.next() => self.answer(id, result).await?,
                 () = &mut init_deadline, if !self.acknowledged => return Err(Close::init_timeout().into()),
                 _ = pings.tick() => {
                     if !std::mem::take(&mut heard) {
@@ -148,6 +150,7 @@ where
                     }
                     self.send_raw(Message::Ping(Default::default())).await?;
                 }
+                Some((id, result)) = self.results.next() => self.answer(id, result).await?,
             }
         }
     }
@@ -240,7 +243,7 @@ where
         if let Some(operation) = self.operations.remove(id) {
             operation.stop.abort();
         }
-        self.send(ServerMessage::Error { id, payload: &response.errors }).await
+        self.send(ServerMessage::Error { id, payload: shown(&response.errors) }).await
     }
 
     async fn send(&mut self, message: ServerMessage<'_>) -> Result<(), Ended> {

@@ -34,24 +34,17 @@ impl Openai {
 
     /// The ids of the provider's models, in the provider's order. The target's model must be empty.
     pub(super) async fn list_models(&self, provider: &ModelTarget) -> Result<Vec<String>, ModelError> {
-        let get = self.authorized(self.client.get(endpoint(provider, "models")), provider);
+        let get = authorized(self.client.get(endpoint(provider, "models")), provider);
         let limit = self.timeouts.model_list;
         let asked = timeout(limit, read_list(get, provider)).await;
         asked.unwrap_or_else(|_| Err(Fault::silent(provider, limit))).map_err(|fault| fault.report(provider))
-    }
-
-    fn authorized(&self, request: outbound::RequestBuilder, target: &ModelTarget) -> outbound::RequestBuilder {
-        match &target.api_key {
-            Some(key) => request.bearer_auth(key.expose_secret()),
-            None => request,
-        }
     }
 }
 
 impl ModelClient for Openai {
     fn stream(&self, target: &ModelTarget, request: ChatRequest) -> BoxStream<'static, Result<ModelPiece, ModelError>> {
         let post = self.client.post(endpoint(target, "chat/completions"));
-        let post = self.authorized(post, target).json(&openai_wire::request_body(&target.model, &request));
+        let post = authorized(post, target).json(&openai_wire::request_body(&target.model, &request));
         let (target, timeouts) = (target.clone(), self.timeouts);
         let answer = async move {
             match open(post, &target, timeouts).await {
@@ -113,4 +106,11 @@ async fn read_list(get: outbound::RequestBuilder, provider: &ModelTarget) -> Res
 fn endpoint(target: &ModelTarget, path: &str) -> String {
     let root = target.base_url.as_deref().unwrap_or(PUBLIC_ROOT);
     format!("{}/{path}", root.trim_end_matches('/'))
+}
+
+fn authorized(request: outbound::RequestBuilder, target: &ModelTarget) -> outbound::RequestBuilder {
+    match &target.api_key {
+        Some(key) => request.bearer_auth(key.expose_secret()),
+        None => request,
+    }
 }

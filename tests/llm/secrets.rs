@@ -3,11 +3,11 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use everruns::llm::ModelErrorCode;
+use everruns::llm::{ModelErrorCode, ModelSettings};
 use serde_json::json;
 
 use super::server::{Reply, Server};
-use super::{KEY, ask_at, compatible};
+use super::{KEY, ask, ask_at, compatible, models, user};
 
 #[tokio::test]
 async fn a_key_leaves_its_server_by_no_redirect() {
@@ -37,15 +37,17 @@ async fn the_log_has_the_cause_once_and_no_key() {
     let body = json!({"error": {"message": message, "code": "invalid_api_key"}});
     let replies = [Reply::json(500, ""), Reply::json(401, &body.to_string())];
     let server = Server::start(replies);
+    let (models, target) = (models(ModelSettings::default()), compatible(&server.root));
+    let fail = async || ask(models.client(&target), &target, user("hello")).await.end.unwrap_err();
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
     let guard = tracing::subscriber::set_default(subscriber);
     // A call site that another test's thread is the first to pass stays silent until it is asked about again.
-    ask_at(&server.root).await.end.unwrap_err();
+    fail().await;
     tracing::callsite::rebuild_interest_cache();
     log.0.lock().unwrap().clear();
-    ask_at(&server.root).await.end.unwrap_err();
+    fail().await;
     drop(guard);
 
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();

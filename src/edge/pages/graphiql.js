@@ -1,7 +1,8 @@
 // Starts GraphiQL against the server that served the page: operations by POST, subscriptions by graphql-transport-ws.
 "use strict";
 
-const agent = `# 1. Make an agent. Press the play button; the answer shows the agent's id, which the next tab needs.
+const agent = `# 1. Make an agent: press the play button.
+# The next tab needs the id that it answers.
 mutation CreateAgent {
   createAgent(input: { name: "Guide", systemPrompt: "You answer in one short paragraph." }) {
     agent {
@@ -30,8 +31,10 @@ query Agents {
 }
 `;
 
-const session = `# 2. Open a session with the agent (put its id into the variables below), then send a message into it.
-# The third tab shows the answer while it is written: start it first, or later, it misses nothing.
+const session = `# 2. Open a session with the agent, then send a message
+# into it. Both ids go into the variables below.
+# The third tab shows the answer while it is written;
+# whether it is started before or after, it misses nothing.
 mutation CreateSession($agentId: ID!) {
   createSession(input: { agentId: $agentId, title: "From GraphiQL" }) {
     session {
@@ -71,7 +74,9 @@ query Messages($sessionId: ID!) {
 }
 `;
 
-const events = `# 3. Watch a session live. All that happened is replayed first, up to CaughtUp; the rest comes as it happens.
+const events = `# 3. Watch a session (its id goes into the variables).
+# What happened is replayed first, up to CaughtUp;
+# the rest comes as it happens.
 subscription SessionEvents($sessionId: ID!) {
   sessionEvents(sessionId: $sessionId) {
     __typename

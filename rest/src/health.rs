@@ -1,0 +1,17 @@
+//! GET /health.
+
+use axum::extract::State;
+
+use crate::{
+    error::Error,
+    graph::{Graph, Printed},
+    operations::Operation,
+};
+
+/// Is the server alive
+///
+/// Answers without credentials.
+#[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, description = "It is")))]
+pub(crate) async fn health(State(graph): State<Graph>) -> Result<Printed, Error> {
+    graph.ask(Operation::Health, ()).await
+}

@@ -1,0 +1,115 @@
+//! …/messages: what was said.
+
+use axum::{extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    error::Error,
+    graph::{Graph, Printed},
+    operations::Operation,
+    request::{Json, Page, Path, Query, SessionPath},
+};
+
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"role": "user", "content": {"text": "How do I reset my password?"}}))]
+pub(crate) struct SendMessage {
+    #[expect(dead_code, reason = "it has one value, so reading it is checking it")]
+    role: Role,
+    content: Content,
+}
+
+/// Who says it: only a user's message can be posted.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Role {
+    User,
+}
+
+/// A text, or parts in the order of reading.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged, expecting = "content is {\"text\": …}, a string or a list of parts")]
+enum Content {
+    Object { text: String },
+    Text(String),
+    Parts(Vec<Part>),
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Part {
+    Text { text: String },
+    Image(Image),
+}
+
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(rename_all(serialize = "camelCase"))]
+struct Image {
+    #[schema(example = "image/png")]
+    media_type: String,
+    /// Base64 of at most 5 MiB.
+    data: String,
+}
+
+/// The variables that a body gives.
+#[derive(Serialize)]
+struct Said {
+    content: Vec<PartInput>,
+}
+
+/// `ContentPartInput` of the schema, which is `@oneOf`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum PartInput {
+    Text(String),
+    Image(Image),
+}
+
+impl From<Content> for Said {
+    fn from(content: Content) -> Self {
+        let content = match content {
+            Content::Object { text } | Content::Text(text) => vec![PartInput::Text(text)],
+            Content::Parts(parts) => parts.into_iter().map(PartInput::from).collect(),
+        };
+        Self { content }
+    }
+}
+
+impl From<Part> for PartInput {
+    fn from(part: Part) -> Self {
+        match part {
+            Part::Text { text } => Self::Text(text),
+            Part::Image(image) => Self::Image(image),
+        }
+    }
+}
+
+/// List a session's messages
+///
+/// In the order of storing. Without `limit` and `after` the newest 500.
+#[utoipa::path(get, path = "/v1/agents/{agent_id}/sessions/{session_id}/messages", tag = "messages",
+    params(SessionPath, Page), responses((status = 200, description = "A page of messages")))]
+pub(crate) async fn list_messages(
+    State(graph): State<Graph>,
+    Path(path): Path<SessionPath>,
+    Query(page): Query<Page>,
+) -> Result<Printed, Error> {
+    match page {
+        Page { limit: None, after: None } => graph.ask(Operation::NewestMessages, path).await,
+        page => graph.ask(Operation::ListMessages, (path, page)).await,
+    }
+}
+
+/// Send a message
+///
+/// Starts a turn of the agent, or queues one behind the turn that runs. The answer is watched in the events.
+#[utoipa::path(post, path = "/v1/agents/{agent_id}/sessions/{session_id}/messages", tag = "messages",
+    params(SessionPath), request_body = SendMessage, responses((status = 201, description = "The message, stored")))]
+pub(crate) async fn send_message(
+    State(graph): State<Graph>,
+    Path(path): Path<SessionPath>,
+    Json(body): Json<SendMessage>,
+) -> Result<(StatusCode, Printed), Error> {
+    let said = Said::from(body.content);
+    Ok((StatusCode::CREATED, graph.ask(Operation::SendMessage, (path, said)).await?))
+}

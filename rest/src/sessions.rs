@@ -1,0 +1,103 @@
+//! /v1/agents/{agent_id}/sessions: conversations.
+
+use async_graphql::MaybeUndefined;
+use axum::{extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    error::Error,
+    graph::{Graph, Printed},
+    operations::Operation,
+    request::{AgentPath, Json, Page, Path, Query, SessionPath},
+};
+
+#[derive(Deserialize, Serialize, ToSchema)]
+#[schema(example = json!({"title": "Support Chat #1234"}))]
+pub(crate) struct CreateSession {
+    title: Option<String>,
+    /// At most 50, each of at most 64 characters.
+    tags: Option<Vec<String>>,
+}
+
+/// An absent field is left alone. `null` clears the title and is refused for the tags.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[schema(example = json!({"title": "Support Chat #1235"}))]
+pub(crate) struct UpdateSession {
+    #[serde(default, skip_serializing_if = "MaybeUndefined::is_undefined")]
+    #[schema(value_type = Option<String>)]
+    title: MaybeUndefined<String>,
+    /// At most 50, each of at most 64 characters.
+    #[serde(default, skip_serializing_if = "MaybeUndefined::is_undefined")]
+    #[schema(value_type = Vec<String>, required = false)]
+    tags: MaybeUndefined<Vec<String>>,
+}
+
+/// List an agent's sessions
+///
+/// Newest first.
+#[utoipa::path(get, path = "/v1/agents/{agent_id}/sessions", tag = "sessions", params(AgentPath, Page),
+    responses((status = 200, description = "A page of sessions")))]
+pub(crate) async fn list_sessions(
+    State(graph): State<Graph>,
+    Path(path): Path<AgentPath>,
+    Query(page): Query<Page>,
+) -> Result<Printed, Error> {
+    graph.ask(Operation::ListSessions, (path, page)).await
+}
+
+/// Create a session
+#[utoipa::path(post, path = "/v1/agents/{agent_id}/sessions", tag = "sessions", params(AgentPath),
+    request_body = Option<CreateSession>, responses((status = 201, description = "The session")))]
+pub(crate) async fn create_session(
+    State(graph): State<Graph>,
+    Path(path): Path<AgentPath>,
+    body: Option<Json<CreateSession>>,
+) -> Result<(StatusCode, Printed), Error> {
+    let body = body.map(|Json(body)| body);
+    Ok((StatusCode::CREATED, graph.ask(Operation::CreateSession, (path, body)).await?))
+}
+
+/// Get a session
+#[utoipa::path(get, path = "/v1/agents/{agent_id}/sessions/{session_id}", tag = "sessions", params(SessionPath),
+    responses((status = 200, description = "The session")))]
+pub(crate) async fn get_session(State(graph): State<Graph>, Path(path): Path<SessionPath>) -> Result<Printed, Error> {
+    graph.ask(Operation::GetSession, path).await
+}
+
+/// Update a session
+#[utoipa::path(patch, path = "/v1/agents/{agent_id}/sessions/{session_id}", tag = "sessions", params(SessionPath),
+    request_body = UpdateSession, responses((status = 200, description = "The session")))]
+pub(crate) async fn update_session(
+    State(graph): State<Graph>,
+    Path(path): Path<SessionPath>,
+    Json(body): Json<UpdateSession>,
+) -> Result<Printed, Error> {
+    graph.ask(Operation::UpdateSession, path.update(body)).await
+}
+
+/// Delete a session
+///
+/// Ends its turn and its streams, then removes everything in it.
+#[utoipa::path(delete, path = "/v1/agents/{agent_id}/sessions/{session_id}", tag = "sessions", params(SessionPath),
+    responses((status = 204, description = "Deleted")))]
+pub(crate) async fn delete_session(
+    State(graph): State<Graph>,
+    Path(path): Path<SessionPath>,
+) -> Result<StatusCode, Error> {
+    graph.ask(Operation::DeleteSession, path).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Cancel what a session is doing
+///
+/// Ends the running turn, keeps what it said so far, and withdraws the messages that wait. Where nothing runs it
+/// changes nothing.
+#[utoipa::path(post, path = "/v1/agents/{agent_id}/sessions/{session_id}/cancel", tag = "sessions",
+    params(SessionPath), responses((status = 200, description = "The session")))]
+pub(crate) async fn cancel_session(
+    State(graph): State<Graph>,
+    Path(path): Path<SessionPath>,
+) -> Result<Printed, Error> {
+    graph.ask(Operation::CancelSession, path).await
+}
