@@ -48,11 +48,25 @@ pub(super) async fn post<E: Executor>(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let media = Media::wanted(&headers);
-    let request = match read_body(&headers, body) {
-        Ok(request) => request,
-        Err((status, error)) => return media.refuse(status, error),
+    if !is_json(&headers) {
+        let error = refusal(ErrorCode::BadUserInput, format!("The body must be {JSON}"));
+        return media.refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, error);
+    }
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            let error = refusal(ErrorCode::PayloadTooLarge, format!("The body is larger than {BODY_BYTES_MAX} bytes"));
+            return media.refuse(StatusCode::PAYLOAD_TOO_LARGE, error);
+        }
+        Err(_) => {
+            let error = refusal(ErrorCode::BadUserInput, "The body could not be read to its end");
+            return media.refuse(StatusCode::BAD_REQUEST, error);
+        }
     };
-    run(&executor, request, Method::POST, media).await
+    match read_body(&body) {
+        Ok(request) => run(&executor, request, Method::POST, media).await,
+        Err(error) => media.refuse(StatusCode::BAD_REQUEST, error),
+    }
 }
 
 /// GET: runs a query, or opens a WebSocket where the client asks for one.
@@ -103,21 +117,10 @@ async fn run<E: Executor>(executor: &E, request: Request, method: Method, media:
     }
 }
 
-fn read_body(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Request, (StatusCode, ServerError)> {
-    let bad = |message| (StatusCode::BAD_REQUEST, refusal(ErrorCode::BadUserInput, message));
-    if !is_json(headers) {
-        let error = refusal(ErrorCode::BadUserInput, format!("The body must be {JSON}"));
-        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
-    }
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            let message = format!("The body is larger than {BODY_BYTES_MAX} bytes");
-            (StatusCode::PAYLOAD_TOO_LARGE, refusal(ErrorCode::PayloadTooLarge, message))
-        }
-        _ => bad("The body could not be read to its end".to_owned()),
-    })?;
-    let json = serde_json::from_slice(&body).map_err(|error| bad(format!("The body is not JSON: {error}")))?;
-    read_request(json).map_err(|error| (StatusCode::BAD_REQUEST, error))
+fn read_body(body: &[u8]) -> Result<Request, ServerError> {
+    let json = serde_json::from_slice(body)
+        .map_err(|error| refusal(ErrorCode::BadUserInput, format!("The body is not JSON: {error}")))?;
+    read_request(json)
 }
 
 fn read_parameters(parameters: Parameters) -> Result<Request, ServerError> {

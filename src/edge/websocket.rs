@@ -108,8 +108,11 @@ struct Connection<S, E> {
     executor: E,
     acknowledged: bool,
     operations: HashMap<String, Operation>,
-    results: SelectAll<Abortable<BoxStream<'static, (String, Option<GraphqlResponse>)>>>,
+    results: SelectAll<Abortable<Results>>,
 }
+
+/// What one operation says: its id with each result, and with `None` at its end.
+type Results = BoxStream<'static, (String, Option<GraphqlResponse>)>;
 
 struct Operation {
     /// Drops the operation's stream.

@@ -1,0 +1,250 @@
+//! A server of a test's own, and the callers who talk to it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
+use everruns::app::App;
+use everruns::config::{AuthModeSetting, Config};
+use everruns::db::Counters;
+use futures_util::StreamExt as _;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// A server on a port and a database of its own. Its model is the simulator unless `start_with` says otherwise.
+pub struct TestApp {
+    pub http: reqwest::Client,
+    pub counters: Arc<Counters>,
+    pub config: Config,
+    base: String,
+    stop: CancellationToken,
+    serving: JoinHandle<()>,
+    _folder: Arc<tempfile::TempDir>,
+}
+
+/// What a caller got.
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: Value,
+}
+
+/// Names databases apart within this run.
+static DATABASES: AtomicU32 = AtomicU32::new(0);
+
+impl TestApp {
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// A server with other settings than the default ones.
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
+        let mut config = config(database_url(&folder).await);
+        change(&mut config);
+        Self::serve(config, folder).await
+    }
+
+    /// The same database under a new server, the old one stopped gracefully.
+    pub async fn restart(self) -> Self {
+        let (config, folder) = (self.config.clone(), self._folder.clone());
+        self.stop().await;
+        Self::serve(config, folder).await
+    }
+
+    /// Stops gracefully and returns when it has.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.serving.await.expect("the server stops");
+    }
+
+    async fn serve(config: Config, folder: Arc<tempfile::TempDir>) -> Self {
+        let app = App::start(config.clone()).await.expect("the server starts");
+        let (base, counters) = (format!("127.0.0.1:{}", app.address().port()), app.counters());
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn({
+            let stop = stop.clone();
+            async move { app.run(stop).await.expect("the server runs") }
+        });
+        let http = client();
+        Self { http, counters, config, base, stop, serving, _folder: folder }
+    }
+
+    /// The address of a path, over HTTP.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.base)
+    }
+
+    /// The address of GraphQL over WebSocket.
+    pub fn ws_url(&self) -> String {
+        format!("ws://{}/graphql", self.base)
+    }
+
+    /// Asks GraphQL; gives back `data` and fails the test on errors.
+    pub async fn ask(&self, query: &str, variables: Value) -> Value {
+        let mut body = self.graphql(query, variables).await.body;
+        assert!(body.get("errors").is_none(), "{query} answered {body}");
+        body["data"].take()
+    }
+
+    /// Asks GraphQL for what is refused; gives back the first error.
+    pub async fn refused(&self, query: &str, variables: Value) -> Value {
+        let mut body = self.graphql(query, variables).await.body;
+        assert!(body.get("errors").is_some(), "{query} was not refused: {body}");
+        body["errors"][0].take()
+    }
+
+    /// Asks GraphQL; gives back the whole answer.
+    pub async fn graphql(&self, query: &str, variables: Value) -> Answer {
+        let body = json!({ "query": query, "variables": variables });
+        answer(self.http.post(self.url("/graphql")).json(&body)).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        answer(self.http.get(self.url(path))).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        answer(self.http.post(self.url(path)).json(&body)).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        answer(self.http.patch(self.url(path)).json(&body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        answer(self.http.delete(self.url(path))).await
+    }
+
+    /// A new agent and a session with it: the path of the session under /v1, and the session's id.
+    pub async fn session(&self) -> (String, String) {
+        let agent = self.post("/v1/agents", json!({ "name": "Assistant", "system_prompt": "Be brief." })).await;
+        let agent_id = agent.body["id"].as_str().expect("an agent's id").to_owned();
+        let session = self.post(&format!("/v1/agents/{agent_id}/sessions"), json!({})).await;
+        let session_id = session.body["id"].as_str().expect("a session's id").to_owned();
+        (format!("/v1/agents/{agent_id}/sessions/{session_id}"), session_id)
+    }
+
+    /// Sends a message over REST; gives back the stored one.
+    pub async fn say(&self, session: &str, text: &str) -> Value {
+        let sent =
+            self.post(&format!("{session}/messages"), json!({ "role": "user", "content": { "text": text } })).await;
+        assert_eq!(sent.status, 201, "{}", sent.body);
+        sent.body
+    }
+
+    /// Watches the session's SSE stream, after this id where one is given.
+    pub async fn sse(&self, session: &str, last_event_id: Option<&str>) -> Sse {
+        let mut request = self.http.get(self.url(&format!("{session}/events"))).header("accept", "text/event-stream");
+        if let Some(id) = last_event_id {
+            request = request.header("last-event-id", id);
+        }
+        let response = request.send().await.expect("an answer");
+        assert_eq!(response.status(), 200);
+        Sse { bytes: response.bytes_stream().boxed(), buffer: String::new() }
+    }
+}
+
+/// An open SSE stream.
+pub struct Sse {
+    bytes: futures_util::stream::BoxStream<'static, reqwest::Result<axum::body::Bytes>>,
+    buffer: String,
+}
+
+/// One event of an SSE stream.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    pub id: String,
+    pub event: String,
+    pub data: Value,
+}
+
+impl Sse {
+    /// The next event; none when the stream has ended.
+    pub async fn next(&mut self) -> Option<Frame> {
+        loop {
+            if let Some(end) = self.buffer.find("\n\n") {
+                let block: String = self.buffer.drain(..end + 2).collect();
+                if let Some(frame) = Frame::parse(&block) {
+                    return Some(frame);
+                }
+                continue;
+            }
+            let bytes = self.bytes.next().await?.ok()?;
+            self.buffer.push_str(std::str::from_utf8(&bytes).expect("whole characters"));
+        }
+    }
+
+    /// All events up to and with the next one of this name.
+    pub async fn until(&mut self, event: &str) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        loop {
+            let frame = self.next().await.unwrap_or_else(|| panic!("the stream ended before {event}: {frames:?}"));
+            frames.push(frame);
+            if frames.last().is_some_and(|frame| frame.event == event) {
+                return frames;
+            }
+        }
+    }
+}
+
+impl Frame {
+    fn parse(block: &str) -> Option<Self> {
+        let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let (event, data) = (field("event:")?, field("data:")?);
+        Some(Self {
+            id: field("id:").unwrap_or_default().to_owned(),
+            event: event.to_owned(),
+            data: serde_json::from_str(data).expect("JSON data"),
+        })
+    }
+}
+
+/// The deltas of these frames, joined.
+pub fn text_of(frames: &[Frame]) -> String {
+    frames.iter().filter_map(|frame| frame.data["delta"].as_str()).collect()
+}
+
+/// A client that talks HTTP to loopback only.
+pub fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().expect("a client")
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> Answer {
+    let response = request.send().await.expect("an answer");
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let text = response.text().await.expect("a body");
+    let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    Answer { status, headers, body }
+}
+
+fn config(database_url: String) -> Config {
+    Config {
+        host: "127.0.0.1".into(),
+        port: 0,
+        database_url: database_url.into(),
+        turn_lease_ms: 15_000,
+        auth_mode: AuthModeSetting::None,
+        openai_api_key: None,
+        openai_base_url: None,
+        default_model: None,
+        cors_allowed_origins: Vec::new(),
+        log: String::new(),
+    }
+}
+
+/// A fresh database: a file in `folder`, or one of its own on the PostgreSQL that `TEST_DATABASE_URL` names.
+pub async fn database_url(folder: &tempfile::TempDir) -> String {
+    let Ok(server) = std::env::var("TEST_DATABASE_URL") else {
+        let file: PathBuf = folder.path().join("data").join("everruns.db");
+        return format!("sqlite://{}", file.display());
+    };
+    let name = format!("test_{}_{}", std::process::id(), DATABASES.fetch_add(1, Ordering::Relaxed));
+    let mut conn = AsyncPgConnection::establish(&server).await.expect("PostgreSQL answers");
+    conn.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a database");
+    let (head, _) = server.rsplit_once('/').expect("a database's name in TEST_DATABASE_URL");
+    format!("{head}/{name}")
+}
