@@ -5,13 +5,15 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Data, ErrorExtensionValues, Executor, Request, Response, ServerError};
+use async_graphql::parser::types::OperationType;
+use async_graphql::{Data, Executor, Request, Response};
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 
 use crate::db::{Lookups, Store};
-use crate::error::{Error, ErrorCode};
+use crate::error::Error;
 use crate::graphql::Canonical;
+use crate::library_errors;
 use crate::organizations::{DEFAULT_ORGANIZATION, Viewer};
 
 /// Runs requests on the schema.
@@ -30,10 +32,7 @@ impl Gateway {
     /// Gives the request what its resolvers need: who asks, and the loader of this request.
     fn admit(&self, request: Request) -> Result<Request, Response> {
         if !request.query.is_empty() {
-            let error = Error::internal("a request came past the guard");
-            return Err(finish(Response::from_errors(vec![
-                async_graphql::Error::from(error).into_server_error(Default::default()),
-            ])));
+            return Err(finish(refusal(Error::internal("a request came past the guard"))));
         }
         // Mode none: everybody acts as the default organization's owner.
         let viewer = Viewer { organization_id: DEFAULT_ORGANIZATION };
@@ -43,10 +42,17 @@ impl Gateway {
 
 impl Executor for Gateway {
     async fn execute(&self, request: Request) -> Response {
-        match self.admit(request) {
-            Ok(request) => finish(self.schema.execute(request).await),
-            Err(refused) => refused,
+        let mut request = match self.admit(request) {
+            Ok(request) => request,
+            Err(refused) => return refused,
+        };
+        if !changes(&mut request) {
+            return finish(self.schema.execute(request).await);
         }
+        // A caller that leaves does not stop a change in the middle: what it stored would wait without the signal that follows.
+        let schema = self.schema.clone();
+        let changed = tokio::spawn(async move { schema.execute(request).await }).await;
+        finish(changed.unwrap_or_else(|error| refusal(Error::internal(error))))
     }
 
     fn execute_stream(&self, request: Request, session: Option<Arc<Data>>) -> BoxStream<'static, Response> {
@@ -59,23 +65,25 @@ impl Executor for Gateway {
     }
 }
 
+/// Whether the request has a mutation.
+fn changes(request: &mut Request) -> bool {
+    let document = request.parsed_query();
+    document.is_ok_and(|document| document.operations.iter().any(|(_, operation)| operation.node.ty == OperationType::Mutation))
+}
+
+fn refusal(error: Error) -> Response {
+    Response::from_errors(vec![async_graphql::Error::from(error).into_server_error(Default::default())])
+}
+
 /// Gives every error its code and logs those that are ours.
 fn finish(mut response: Response) -> Response {
     for error in &mut response.errors {
         match error.source::<Error>() {
             Some(source) => log(source, &error.path),
-            None => stamp(error),
+            None => library_errors::stamp(error),
         }
     }
     response
-}
-
-/// The library's own errors carry no code: they are all about the request.
-fn stamp(error: &mut ServerError) {
-    let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
-    if extensions.get("code").is_none() {
-        extensions.set("code", ErrorCode::BadUserInput.to_value());
-    }
 }
 
 fn log(error: &Error, path: &[async_graphql::PathSegment]) {

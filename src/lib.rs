@@ -19,6 +19,7 @@ pub mod app;
 pub mod edge;
 pub mod gateway;
 pub mod graphql;
+mod library_errors;
 pub mod runner;
 
 pub mod messages;

@@ -57,7 +57,7 @@ impl PageArguments {
             (first, None) => ("first", first.map_or(PAGE_DEFAULT, i64::from), false),
         };
         if !(0..=PAGE_MAX).contains(&asked) {
-            return Err(Error::bad_input(argument, format!("{argument} must be between 0 and {PAGE_MAX}")));
+            return Err(Error::bad_input(argument, format!("a page has 0 to {PAGE_MAX} rows")));
         }
         let read = |argument: &'static str, cursor: &Option<String>| match cursor {
             Some(text) => key(text).map(Some).ok_or_else(|| Error::bad_input(argument, "not a cursor of this list")),

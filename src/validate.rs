@@ -79,6 +79,19 @@ fn plain(field: &'static str, text: &str) -> Result<()> {
     Ok(())
 }
 
-fn last(field: &str) -> &str {
-    field.rsplit('.').next().unwrap_or(field)
+/// The last part of a field's path in words, the same for both faces: `input.systemPrompt` is "system prompt".
+fn last(field: &str) -> String {
+    words(field.rsplit('.').next().unwrap_or(field))
+}
+
+/// A name in camel case as words.
+pub fn words(name: &str) -> String {
+    let mut words = String::with_capacity(name.len() + 4);
+    for character in name.chars() {
+        if character.is_uppercase() {
+            words.push(' ');
+        }
+        words.extend(character.to_lowercase());
+    }
+    words
 }

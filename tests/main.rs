@@ -3,4 +3,6 @@
 
 mod app;
 
+mod edge;
+mod guard;
 mod llm;

@@ -5,9 +5,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use async_graphql::parser::types::Field;
-use async_graphql::registry::Registry;
+use async_graphql::registry::{MetaType, Registry};
 use async_graphql::{ContextSelectionSet, Positioned};
 use async_graphql::{InputType, InputValueError, InputValueResult, OutputType, ServerResult, Value};
 use diesel::deserialize::FromSqlRow;
@@ -82,7 +83,12 @@ impl InputType for Id {
     }
 
     fn create_type_info(registry: &mut Registry) -> String {
-        <async_graphql::ID as InputType>::create_type_info(registry)
+        let name = <async_graphql::ID as InputType>::create_type_info(registry);
+        // A malformed id is refused with the path of its argument, before anything runs.
+        if let Some(MetaType::Scalar { is_valid, .. }) = registry.types.get_mut("ID") {
+            *is_valid = Some(Arc::new(|value| matches!(value, Value::String(text) if Self::parse(text).is_some())));
+        }
+        name
     }
 
     fn parse(value: Option<Value>) -> InputValueResult<Self> {

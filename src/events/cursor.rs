@@ -47,6 +47,10 @@ impl ScalarType for Cursor {
         }
     }
 
+    fn is_valid(value: &Value) -> bool {
+        matches!(value, Value::String(text) if Self::parse(text).is_some())
+    }
+
     fn to_value(&self) -> Value {
         Value::String(self.to_string())
     }

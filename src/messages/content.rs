@@ -103,7 +103,7 @@ fn check_part(part: ContentPartInput) -> Result<ContentPart> {
         ContentPartInput::Image(ImageInput { media_type, data }) => {
             if !IMAGE_MEDIA_TYPES.contains(&media_type.as_str()) {
                 let known = IMAGE_MEDIA_TYPES.join(", ");
-                return Err(Error::bad_input("input.content.mediaType", format!("mediaType must be one of {known}")));
+                return Err(Error::bad_input("input.content.mediaType", format!("media type must be one of {known}")));
             }
             if data.len() / 4 * 3 > IMAGE_BYTES_MAX {
                 return Err(Error::bad_input(
