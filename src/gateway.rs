@@ -68,7 +68,9 @@ impl Executor for Gateway {
 /// Whether the request has a mutation.
 fn changes(request: &mut Request) -> bool {
     let document = request.parsed_query();
-    document.is_ok_and(|document| document.operations.iter().any(|(_, operation)| operation.node.ty == OperationType::Mutation))
+    document.is_ok_and(|document| {
+        document.operations.iter().any(|(_, operation)| operation.node.ty == OperationType::Mutation)
+    })
 }
 
 fn refusal(error: Error) -> Response {

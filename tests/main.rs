@@ -6,3 +6,6 @@ mod app;
 mod edge;
 mod guard;
 mod llm;
+mod schema;
+mod tables;
+mod tidy;

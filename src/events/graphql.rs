@@ -349,7 +349,8 @@ pub struct EventFilter {
 #[derive(Default)]
 pub struct EventSubscription;
 
-#[Subscription]
+/// Everything that can be watched.
+#[Subscription(name = "Subscription")]
 impl EventSubscription {
     /// Everything of the session after the cursor, then what happens, with no hole and no repeat between. It ends when the session is deleted or
     /// the server stops; resume with the last cursor seen.
