@@ -1,6 +1,9 @@
 //! The one test binary: every test is a story told to a running server. `TEST_DATABASE_URL` (a PostgreSQL whose role may create databases) moves
 //! the whole suite from SQLite to PostgreSQL.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by failing")]
+#![expect(unreachable_pub, reason = "what is shared by tests is shared within one binary")]
+
 mod app;
 
 mod edge;
