@@ -30,9 +30,9 @@ impl Gateway {
     }
 
     /// Gives the request what its resolvers need: who asks, and the loader of this request.
-    fn admit(&self, request: Request) -> Result<Request, Response> {
+    fn admit(&self, request: Request) -> Result<Request, Error> {
         if !request.query.is_empty() {
-            return Err(finish(refusal(Error::internal("a request came past the guard"))));
+            return Err(Error::internal("a request came past the guard"));
         }
         // Mode none: everybody acts as the default organization's owner.
         let viewer = Viewer { organization_id: DEFAULT_ORGANIZATION };
@@ -44,7 +44,7 @@ impl Executor for Gateway {
     async fn execute(&self, request: Request) -> Response {
         let mut request = match self.admit(request) {
             Ok(request) => request,
-            Err(refused) => return refused,
+            Err(error) => return finish(refusal(error)),
         };
         if !changes(&mut request) {
             return finish(self.schema.execute(request).await);
@@ -60,7 +60,7 @@ impl Executor for Gateway {
             Ok(request) => {
                 self.schema.execute_stream_with_session_data(request, session.unwrap_or_default()).map(finish).boxed()
             }
-            Err(refused) => stream::once(async { refused }).boxed(),
+            Err(error) => stream::once(async { finish(refusal(error)) }).boxed(),
         }
     }
 }

@@ -11,7 +11,7 @@ const ARGUMENT: &str = "Invalid value for argument \"";
 const EXPECTED: &str = "expected type \"";
 
 /// Stamps an error that carries no code: the library's are all about the request.
-pub fn stamp(error: &mut ServerError) {
+pub(crate) fn stamp(error: &mut ServerError) {
     let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
     if extensions.get("code").is_some() {
         return;

@@ -5,9 +5,9 @@ use async_graphql::SimpleObject;
 use crate::error::{Error, Result};
 
 /// Rows on a page where the caller does not say.
-pub const PAGE_DEFAULT: i64 = 50;
+pub const PAGE_DEFAULT: u16 = 50;
 /// Rows on a page, at most.
-pub const PAGE_MAX: i64 = 500;
+pub const PAGE_MAX: u16 = 500;
 
 /// Where in its list a page stands.
 #[derive(SimpleObject, Clone, Debug)]
@@ -45,7 +45,7 @@ pub struct Page<K> {
     /// From the end of the list backwards.
     pub backwards: bool,
     /// Rows wanted.
-    pub size: i64,
+    pub size: u16,
 }
 
 impl PageArguments {
@@ -53,32 +53,32 @@ impl PageArguments {
     pub fn check<K>(&self, key: impl Fn(&str) -> Option<K>) -> Result<Page<K>> {
         let (argument, asked, backwards) = match (self.first, self.last) {
             (Some(_), Some(_)) => return Err(Error::bad_input("last", "give first or last, not both")),
-            (None, Some(last)) => ("last", i64::from(last), true),
-            (first, None) => ("first", first.map_or(PAGE_DEFAULT, i64::from), false),
+            (None, Some(last)) => ("last", last, true),
+            (first, None) => ("first", first.unwrap_or(PAGE_DEFAULT.into()), false),
         };
-        if !(0..=PAGE_MAX).contains(&asked) {
-            return Err(Error::bad_input(argument, format!("a page has 0 to {PAGE_MAX} rows")));
-        }
+        let size = u16::try_from(asked).ok().filter(|size| *size <= PAGE_MAX);
+        let size = size.ok_or_else(|| Error::bad_input(argument, format!("a page has 0 to {PAGE_MAX} rows")))?;
         let read = |argument: &'static str, cursor: &Option<String>| match cursor {
             Some(text) => key(text).map(Some).ok_or_else(|| Error::bad_input(argument, "not a cursor of this list")),
             None => Ok(None),
         };
-        Ok(Page { after: read("after", &self.after)?, before: read("before", &self.before)?, backwards, size: asked })
+        Ok(Page { after: read("after", &self.after)?, before: read("before", &self.before)?, backwards, size })
     }
 }
 
 impl<K> Page<K> {
     /// Rows to read: one more than wanted tells whether more follows.
     pub fn limit(&self) -> i64 {
-        self.size + 1
+        i64::from(self.size) + 1
     }
 }
 
 impl<K> Page<K> {
     /// The page's info, once `rows` (read in the page's direction) are cut to the size asked for and put in the list's order.
     pub fn cut<T>(&self, rows: &mut Vec<T>, cursor: impl Fn(&T) -> String) -> PageInfo {
-        let more = rows.len() as i64 > self.size;
-        rows.truncate(usize::try_from(self.size).unwrap_or_default());
+        let size = usize::from(self.size);
+        let more = rows.len() > size;
+        rows.truncate(size);
         if self.backwards {
             rows.reverse();
         }

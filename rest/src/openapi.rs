@@ -30,6 +30,7 @@ const STREAM_EXAMPLE: &str = "retry: 2000\nid: 1.0\nevent: session.started\ndata
     id: 2.8\nevent: message.delta\ndata: {\"delta\":\"To reset\",\"step_id\":\"…\"}\n\n";
 
 /// Gives every route the schema of its answers, and of its errors.
+#[expect(clippy::panic, reason = "the text is part of the binary and tests read it, so this fails at start or never")]
 pub(crate) fn with_answers(mut api: OpenApi) -> OpenApi {
     let schema = parse_schema(SCHEMA).unwrap_or_else(|error| panic!("schema.graphql is not GraphQL: {error}"));
     let types = schema.definitions.iter().filter_map(|definition| match definition {
@@ -208,6 +209,10 @@ impl<'a> Shapes<'a> {
     }
 
     /// A field of a type. Documents are valid (tests hold them against the schema), so it is there.
+    #[expect(
+        clippy::panic,
+        reason = "the text is part of the binary and tests read it, so this fails at start or never"
+    )]
     fn definition(&self, on: &str, field: &Field) -> &'a FieldDefinition {
         let fields = match &self.types[on].kind {
             TypeKind::Object(object) => &object.fields[..],

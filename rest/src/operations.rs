@@ -60,6 +60,10 @@ impl Operation {
 }
 
 impl Document {
+    #[expect(
+        clippy::panic,
+        reason = "the text is part of the binary and tests read it, so this fails at start or never"
+    )]
     fn new(file: &ExecutableDocument, name: &'static str, id_name: &'static str) -> Self {
         let (key, definition) = file
             .operations
@@ -86,6 +90,7 @@ impl Document {
     }
 }
 
+#[expect(clippy::panic, reason = "the text is part of the binary and tests read it, so this fails at start or never")]
 fn parsed(file: &str, text: &str) -> ExecutableDocument {
     parse_query(text).unwrap_or_else(|error| panic!("operations/{file}.graphql is not GraphQL: {error}"))
 }

@@ -22,7 +22,8 @@ use crate::stub::{Stub, enums, refusal, send};
 const PATH: &str = "/v1/agents/a1/sessions/s1/events";
 
 fn event(event: Value) -> Response {
-    Response::new(enums(value!({"sessionEvents": event})))
+    let event = enums(event);
+    Response::new(value!({"sessionEvents": event}))
 }
 
 fn caught_up() -> Response {

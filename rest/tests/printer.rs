@@ -42,17 +42,17 @@ async fn health_keeps_its_capitals() {
     assert_eq!((status, body.as_str()), (200, expected));
 }
 
-fn message(parts: Value) -> Value {
+fn message(parts: &Value) -> Value {
     value!({"session": {"messages": {"data": [{
         "id": "m1", "session_id": "s1", "sequence": 1, "role": "$USER",
-        "content": {"text": "say \"hi\"\n", "parts": parts}, "created_at": "2026-01-01T00:00:00Z",
+        "content": {"text": "say \"hi\"\n", "parts": parts.clone()}, "created_at": "2026-01-01T00:00:00Z",
     }], "pageInfo": {"hasNextPage": false, "endCursor": "c"}}}})
 }
 
 #[tokio::test]
 async fn parts_stand_only_where_there_is_more_than_text() {
     let path = "/v1/agents/a1/sessions/s1/messages";
-    let (_, body) = call(Stub::data(message(Value::Null)).router(), "GET", path, None).await;
+    let (_, body) = call(Stub::data(message(&Value::Null)).router(), "GET", path, None).await;
     assert!(body.contains(r#""role":"user","content":{"text":"say \"hi\"\n"},"created_at""#), "{body}");
     let parts = value!([
         {"type": "TextPart", "text": "look"},

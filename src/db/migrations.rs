@@ -12,17 +12,17 @@ const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// The lock that replicas which start at once queue for: any number that nobody else uses.
-const MIGRATION_LOCK: i64 = 0x6576_7272_756e_73;
+const MIGRATION_LOCK: i64 = 0x0065_7672_7275_6e73;
 
 /// Migrates the file, made where it is missing.
-pub fn run_on_sqlite(path: &Path) -> Result<()> {
+pub(super) fn run_on_sqlite(path: &Path) -> Result<()> {
     let mut conn = sqlite::connect_to_migrate(path)?;
     conn.run_pending_migrations(SQLITE).map_err(Error::internal)?;
     Ok(())
 }
 
 /// Migrates the database behind `url`, one process at a time.
-pub async fn run_on_postgres(url: &str) -> Result<()> {
+pub(super) async fn run_on_postgres(url: &str) -> Result<()> {
     let mut conn = AsyncPgConnection::establish(url).await.map_err(Error::unavailable)?;
     // Held by the connection, so it is given back however this ends.
     conn.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})")).await?;

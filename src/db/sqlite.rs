@@ -140,13 +140,13 @@ async fn commit_together(conn: &mut Conn, jobs: impl Iterator<Item = Job>) {
     if begun.is_err() {
         return tracing::error!(?begun, "a write could not begin");
     }
-    let committed = conn.spawn_blocking(AnsiTransactionManager::commit_transaction).await;
+    let committed = conn.spawn_blocking(AnsiTransactionManager::commit_transaction).await.map_err(Error::unavailable);
     if committed.is_err() {
         let rolled_back = conn.spawn_blocking(AnsiTransactionManager::rollback_transaction).await;
         tracing::error!(?committed, ?rolled_back, "a commit failed");
     }
     for answer in answers {
-        answer(committed.as_ref().map(|()| ()).map_err(|error| Error::unavailable(error.to_string())));
+        answer(committed.clone());
     }
 }
 

@@ -68,10 +68,7 @@ pub(super) fn read_request(json: Json) -> Result<Request, ServerError> {
     let Json::Object(mut members) = json else {
         return Err(refusal(ErrorCode::BadUserInput, "The request must be one JSON object; batches are not taken"));
     };
-    let query = match members.remove("query") {
-        Some(Json::String(query)) => query,
-        _ => return Err(malformed("query", "a string")),
-    };
+    let Some(Json::String(query)) = members.remove("query") else { return Err(malformed("query", "a string")) };
     let mut request = Request::new(query);
     request.operation_name = match members.remove("operationName") {
         None | Some(Json::Null) => None,

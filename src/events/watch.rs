@@ -13,7 +13,7 @@ use crate::db::{Store, read};
 use crate::error::{Error, Result};
 
 /// Events read from the database at once.
-const BACKFILL_PAGE: i64 = 200;
+const BACKFILL_PAGE: u16 = 200;
 
 struct Watcher {
     store: Store,
@@ -94,9 +94,11 @@ impl Watcher {
     /// Reads a page of rows from the cursor on, the event at the cursor with it for the rest of its text.
     async fn read_rows(&mut self) -> Result<()> {
         let cursor = self.cursor;
-        let rows =
-            read!(&self.store, events::replay(self.organization_id, self.session_id, cursor.sequence, BACKFILL_PAGE))?;
-        self.backfilled = (rows.len() as i64) < BACKFILL_PAGE;
+        let rows = read!(
+            &self.store,
+            events::replay(self.organization_id, self.session_id, cursor.sequence, BACKFILL_PAGE.into())
+        )?;
+        self.backfilled = rows.len() < usize::from(BACKFILL_PAGE);
         for (event, text) in rows {
             let event = Arc::new(event);
             let seen = if event.sequence == cursor.sequence { cursor.offset } else { 0 };

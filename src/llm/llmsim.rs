@@ -27,7 +27,7 @@ const WORDS: &str = "the quick café serves naïve crêpes 🥞 while a façade 
 const REASONING_WORDS: &str = "pretending to think: no thought is had here, só só 🤔";
 
 /// The client for provider type `llmsim`.
-pub struct Llmsim {
+pub(super) struct Llmsim {
     timeouts: ModelTimeouts,
 }
 
@@ -54,7 +54,7 @@ struct Words {
 }
 
 impl Llmsim {
-    pub fn new(timeouts: ModelTimeouts) -> Llmsim {
+    pub(super) fn new(timeouts: ModelTimeouts) -> Llmsim {
         Llmsim { timeouts }
     }
 }

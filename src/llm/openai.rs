@@ -22,13 +22,13 @@ const FAILURE_BYTES_MAX: usize = 64 * 1024;
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The client for provider types `openai` and `openai_compatible`.
-pub struct Openai {
+pub(super) struct Openai {
     client: outbound::Client,
     timeouts: ModelTimeouts,
 }
 
 impl Openai {
-    pub fn new(client: outbound::Client, timeouts: ModelTimeouts) -> Openai {
+    pub(super) fn new(client: outbound::Client, timeouts: ModelTimeouts) -> Openai {
         Openai { client, timeouts }
     }
 

@@ -8,11 +8,11 @@ use crate::error::{Error, Result};
 use crate::validate;
 
 /// Bytes of a message's text.
-pub const TEXT_BYTES_MAX: usize = 1024 * 1024;
+pub(super) const TEXT_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of an image, after base64 is undone.
-pub const IMAGE_BYTES_MAX: usize = 5 * 1024 * 1024;
+pub(super) const IMAGE_BYTES_MAX: usize = 5 * 1024 * 1024;
 /// Parts of a message.
-pub const PARTS_MAX: usize = 100;
+pub(super) const PARTS_MAX: usize = 100;
 /// Kinds of images that models read.
 const IMAGE_MEDIA_TYPES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 
@@ -81,7 +81,7 @@ impl MessageContent {
 }
 
 /// Checks a new message's parts: its text, and the parts themselves where there is more than text.
-pub fn check(content: Vec<ContentPartInput>) -> Result<(String, Option<Json>)> {
+pub(super) fn check(content: Vec<ContentPartInput>) -> Result<(String, Option<Json>)> {
     if content.is_empty() || content.len() > PARTS_MAX {
         return Err(Error::bad_input("input.content", format!("content must have 1 to {PARTS_MAX} parts")));
     }
@@ -123,7 +123,7 @@ fn check_part(part: ContentPartInput) -> Result<ContentPart> {
 fn is_base64(data: &str) -> bool {
     let unpadded = data.trim_end_matches('=');
     let alphabet = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
-    data.len() % 4 == 0 && data.len() - unpadded.len() <= 2 && unpadded.bytes().all(alphabet)
+    data.len().is_multiple_of(4) && data.len() - unpadded.len() <= 2 && unpadded.bytes().all(alphabet)
 }
 
 impl ContentPart {

@@ -6,7 +6,7 @@ use crate::turns::{StepStatus, TurnStatus};
 
 /// The request of the last turn in `history`: every user's words with the answer that they got. A failed turn gives the user's words only, and
 /// neighbours of one role are joined, since many models insist that roles alternate.
-pub fn of(system: String, history: Vec<Exchange>) -> ChatRequest {
+pub(super) fn of(system: String, history: Vec<Exchange>) -> ChatRequest {
     let mut messages: Vec<ChatMessage> = Vec::new();
     for exchange in history {
         say(&mut messages, parts(&exchange.message));

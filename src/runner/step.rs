@@ -7,7 +7,7 @@ use crate::llm::{ModelEnd, ModelError, ModelPiece, ModelStop};
 use crate::turns::{Step, TurnError};
 
 /// Follows the model's answer into the step and, as it comes, to everybody who watches.
-pub async fn run(
+pub(super) async fn run(
     mut answer: BoxStream<'static, Result<ModelPiece, ModelError>>,
     step: &mut Step,
     channel: &Channel,

@@ -15,7 +15,7 @@ use crate::turns::{Claimed, Step, Turn, TurnError};
 const STORE_RETRY: Duration = Duration::from_secs(1);
 
 /// Answers a claimed turn to its end. A turn that is lost meanwhile (claimed by another, its session deleted) is left without a word.
-pub async fn answer(runner: &Runner, claimed: Claimed, target: Result<ModelTarget, ModelError>) {
+pub(super) async fn answer(runner: &Runner, claimed: Claimed, target: Result<ModelTarget, ModelError>) {
     let Claimed { turn, mut step, agent_id, events } = claimed;
     let channel = runner.feed.channel(turn.session_id);
     let running = runner.signals.start(turn.session_id);
@@ -43,7 +43,7 @@ async fn ask(
             tracing::error!(?error, "a turn could not be prepared");
             internal()
         })?;
-        Ok(step::run(runner.models.client(&target).stream(&target, request), step, channel).await?)
+        step::run(runner.models.client(&target).stream(&target, request), step, channel).await
     };
     match answered.await {
         Ok(reason) => Outcome::Completed(reason),

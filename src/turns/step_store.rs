@@ -84,7 +84,10 @@ pub async fn usage_of_turns(conn: &mut Conn, organization_id: Id, turn_ids: Vec<
 /// Input, output, cached input and reasoning tokens, and how many steps.
 type Sums = (i64, i64, i64, i64, i64);
 
-fn sums() -> (SqlLiteral<BigInt>, SqlLiteral<BigInt>, SqlLiteral<BigInt>, SqlLiteral<BigInt>, SqlLiteral<BigInt>) {
+/// A sum that PostgreSQL shall give as a bigint too.
+type Sum = SqlLiteral<BigInt>;
+
+fn sums() -> (Sum, Sum, Sum, Sum, Sum) {
     (
         sql("CAST(SUM(input_tokens) AS BIGINT)"),
         sql("CAST(SUM(output_tokens) AS BIGINT)"),

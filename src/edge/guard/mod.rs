@@ -87,8 +87,9 @@ pub fn admit(mut request: Request) -> Result<Request, ServerError> {
 pub fn operation_type(request: &mut Request) -> Option<OperationType> {
     let name = request.operation_name.clone();
     let operations = &request.parsed_query().ok()?.operations;
-    let mut operations =
-        operations.iter().filter(|(found, _)| name.is_none() || found.map(|found| found.as_str()) == name.as_deref());
+    let mut operations = operations
+        .iter()
+        .filter(|(found, _)| name.is_none() || found.map(async_graphql::Name::as_str) == name.as_deref());
     match (operations.next(), operations.next()) {
         (Some((_, operation)), None) => Some(operation.node.ty),
         _ => None,
