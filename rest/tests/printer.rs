@@ -58,7 +58,7 @@ async fn parts_stand_only_where_there_is_more_than_text() {
         {"type": "TextPart", "text": "look"},
         {"type": "ImagePart", "media_type": "image/png", "data": "AA=="},
     ]);
-    let (_, body) = call(Stub::data(message(parts)).router(), "GET", path, None).await;
+    let (_, body) = call(Stub::data(message(&parts)).router(), "GET", path, None).await;
     let expected = r#"[{"type":"text","text":"look"},{"type":"image","media_type":"image/png","data":"AA=="}]"#;
     assert_eq!(json(&body)["data"][0]["content"]["parts"], json(expected));
 }
