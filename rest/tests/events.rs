@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use async_graphql::{Response, Value, value};
+use async_graphql::{Name, Response, Value, value};
 use axum::{
     body::{Body, BodyDataStream},
     http::{self, HeaderMap},
@@ -22,8 +22,7 @@ use crate::stub::{Stub, enums, refusal, send};
 const PATH: &str = "/v1/agents/a1/sessions/s1/events";
 
 fn event(event: Value) -> Response {
-    let event = enums(event);
-    Response::new(value!({"sessionEvents": event}))
+    Response::new(Value::Object([(Name::new("sessionEvents"), enums(event))].into_iter().collect()))
 }
 
 fn caught_up() -> Response {
