@@ -11,11 +11,14 @@ mod pages;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use ::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use ::http::{HeaderName, HeaderValue, Method};
 use async_graphql::Executor;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// What the edge must know of the configuration.
 #[derive(Debug, Clone)]
@@ -38,7 +41,12 @@ pub fn router<E: Executor>(executor: E) -> Router {
         .merge(pages::router())
 }
 
-/// Puts the checks of Host and Origin before all of `routes`, unknown paths included.
+/// Puts the checks of Host and Origin before all of `routes`, unknown paths included, and tells browsers which origins may read the answers.
 pub fn check_origins(routes: Router, settings: EdgeSettings) -> Router {
-    routes.layer(from_fn_with_state(Arc::new(settings), origin::check))
+    let readers = settings.allowed_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    let cors = CorsLayer::new()
+        .allow_origin(AllowOrigin::list(readers))
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::PUT, Method::DELETE])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, HeaderName::from_static("last-event-id")]);
+    routes.layer(from_fn_with_state(Arc::new(settings), origin::check)).layer(cors)
 }

@@ -149,10 +149,10 @@ impl Channel {
         self.changed.send_replace(());
     }
 
-    /// Shows more text of the step that the newest event started.
-    pub fn append(&self, text: &str) {
+    /// Shows more text of the step that event `started` began; nothing once another event stands behind it, for then that step is over or lost.
+    pub fn append(&self, started: i64, text: &str) {
         let mut state = lock(&self.state);
-        if let Some(entry) = state.entries.back_mut() {
+        if let Some(entry) = state.entries.back_mut().filter(|entry| entry.event.sequence == started) {
             entry.text.push_str(text);
             state.text_bytes += text.len();
         }

@@ -18,7 +18,7 @@ pub(super) async fn run(
                 // PostgreSQL's text holds every character but NUL.
                 let text = if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
                 step.text.push_str(&text);
-                channel.append(&text);
+                channel.append(step.started_sequence, &text);
             }
             ModelPiece::Reasoning(text) => {
                 step.reasoning.get_or_insert_default().push_str(&text.replace('\0', "\u{fffd}"));
