@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::fault::Fault;
 use super::frames::{Frames, Lost};
+use super::halves::{CutText, Seam};
 use super::model::{ModelEnd, ModelError, ModelPiece, ModelStop, ModelTarget, ModelTimeouts, TokenUsage};
 use super::openai_wire::{self, Chunk, DONE, Delta};
 
@@ -16,6 +17,8 @@ pub(super) struct Answer {
     timeouts: ModelTimeouts,
     frames: Frames,
     ready: VecDeque<ModelPiece>,
+    text: Seam,
+    reasoning: Seam,
     /// What the server told by its finish reason: from then on the text is whole.
     stop: Option<ModelStop>,
     usage: TokenUsage,
@@ -43,6 +46,8 @@ impl Answer {
             timeouts,
             frames,
             ready: VecDeque::new(),
+            text: Seam::default(),
+            reasoning: Seam::default(),
             stop: None,
             usage: TokenUsage::default(),
             refused: false,
@@ -88,7 +93,8 @@ impl Answer {
         if let Some(usage) = chunk.usage {
             self.usage = openai_wire::usage(&usage);
         }
-        let Some(choice) = chunk.choices.into_iter().flatten().next() else {
+        let mut choices = chunk.choices.into_iter().flatten();
+        let Some(choice) = choices.find(|choice| choice.index.as_i64().unwrap_or(0) == 0) else {
             return Ok(());
         };
         self.answered = true;
@@ -101,21 +107,28 @@ impl Answer {
     }
 
     fn take(&mut self, delta: Delta) -> Result<(), Fault> {
-        let some = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let some = |text: Option<CutText>| text.filter(|text| !text.is_empty());
         if let Some(text) = some(delta.reasoning_content).or(some(delta.reasoning)) {
-            self.answer_bytes += text.len();
-            self.ready.push_back(ModelPiece::Reasoning(text));
+            let text = self.reasoning.join(text);
+            self.push(text, ModelPiece::Reasoning);
         }
         let refusal = some(delta.refusal);
         self.refused |= refusal.is_some();
         for text in [some(delta.content), refusal].into_iter().flatten() {
-            self.answer_bytes += text.len();
-            self.ready.push_back(ModelPiece::Text(text));
+            let text = self.text.join(text);
+            self.push(text, ModelPiece::Text);
         }
         if self.answer_bytes > ANSWER_BYTES_MAX {
             return Err(Fault::cut(&self.target, format!("an answer of more than {ANSWER_BYTES_MAX} bytes")));
         }
         Ok(())
+    }
+
+    fn push(&mut self, text: String, piece: fn(String) -> ModelPiece) {
+        if !text.is_empty() {
+            self.answer_bytes += text.len();
+            self.ready.push_back(piece(text));
+        }
     }
 
     /// The stream is over. Whole is what had a finish reason, or at least the end mark after a choice: servers forget
@@ -131,6 +144,9 @@ impl Answer {
                 return Err(Fault::cut(&self.target, "the stream ended without finish reason and end mark"));
             }
         };
+        let (reasoning, text) = (self.reasoning.end(), self.text.end());
+        self.push(reasoning, ModelPiece::Reasoning);
+        self.push(text, ModelPiece::Text);
         let stop = if self.refused { ModelStop::Refused } else { stop };
         self.ready.push_back(ModelPiece::End(ModelEnd { stop, usage: self.usage }));
         self.ended = true;

@@ -6,6 +6,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::halves::CutText;
 use super::model::{ChatMessage, ChatPart, ChatRequest, ModelStop, TokenUsage};
 
 /// The data of the event that ends a stream.
@@ -21,6 +22,9 @@ pub(super) struct Chunk {
 
 #[derive(Deserialize)]
 pub(super) struct Choice {
+    /// The answer is choice 0, or one without a number.
+    #[serde(default)]
+    pub(super) index: Value,
     #[serde(alias = "message")]
     pub(super) delta: Option<Delta>,
     pub(super) finish_reason: Option<String>,
@@ -28,13 +32,13 @@ pub(super) struct Choice {
 
 #[derive(Deserialize, Default)]
 pub(super) struct Delta {
-    pub(super) content: Option<String>,
+    pub(super) content: Option<CutText>,
     /// What OpenAI's models say instead of content when they decline.
-    pub(super) refusal: Option<String>,
+    pub(super) refusal: Option<CutText>,
     /// Not OpenAI's: what most compatible servers call the text of reasoning.
-    pub(super) reasoning_content: Option<String>,
+    pub(super) reasoning_content: Option<CutText>,
     /// The same, as others call it.
-    pub(super) reasoning: Option<String>,
+    pub(super) reasoning: Option<CutText>,
 }
 
 /// The body of a streaming call.

@@ -13,6 +13,12 @@ fn delta(field: &str, text: &str) -> String {
     format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": {field: text}, "finish_reason": null}]}))
 }
 
+/// The same with a text that is JSON already: halves of characters, which no text of Rust holds, must come escaped.
+fn escaped_delta(field: &str, text: &str) -> String {
+    let log = format!(r#"{{"content":[{{"token":"{text}"}}]}}"#);
+    format!("data: {{\"choices\":[{{\"delta\":{{\"{field}\":\"{text}\"}},\"logprobs\":{log}}}]}}\n\n")
+}
+
 fn finish(reason: &str) -> String {
     format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}))
 }
@@ -27,8 +33,9 @@ async fn an_answer_streams_with_its_usage() {
         "prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18,
         "prompt_tokens_details": {"cached_tokens": 5}, "completion_tokens_details": {"reasoning_tokens": 2},
     }});
-    let role = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
-    let parts = [role, &delta("content", "Bon"), &delta("content", "jour é🥞"), &finish("stop")];
+    let role = json!({"choices": [{"delta": {"role": "assistant", "content": null}}]});
+    let begin = format!("data: {{\"choices\":[]}}\n\ndata: {role}\n\n");
+    let parts = [begin, delta("content", ""), delta("content", "Bon"), delta("content", "jour é🥞"), finish("stop")];
     let body = format!("{}data: {usage}\n\n{DONE}", parts.concat());
     let server = Server::start([Reply::events(body)]);
     let said = ask_at(&server.root).await;
@@ -101,12 +108,62 @@ async fn reasoning_stands_apart() {
 }
 
 #[tokio::test]
+async fn characters_may_come_in_halves() {
+    let cases: [(&[&str], &str); 12] = [
+        (&[r"\ud83d", r"\ude80"], "🚀"),
+        (&[r"one \ud83d", "", r"\ude80 two \uD83D", r"\uDE80"], "one 🚀 two 🚀"),
+        (&["🚀", r"\ud83d\ude80"], "🚀🚀"),
+        (&[r"end \ud83d"], "end \u{fffd}"),
+        (&[r"\ude80 begin"], "\u{fffd} begin"),
+        (&[r"\ude80", r"\ud83d"], "\u{fffd}\u{fffd}"),
+        (&[r"\ud83d", "é", r"\ude80"], "\u{fffd}é\u{fffd}"),
+        (&[r"\ud83d", r"\ud83d", r"\ude80"], "\u{fffd}🚀"),
+        (&[r"\ud83d", r"\ud83d\ude80"], "\u{fffd}🚀"),
+        (&[r"\ud83d\n\ud83d", r"\ude80"], "\u{fffd}\n🚀"),
+        (&[r"\\ud83d", r"\\ude80"], r"\ud83d\ude80"),
+        (&[r"\\\ud83d", r"\ude80"], r"\🚀"),
+    ];
+    for (halves, expected) in cases {
+        for field in ["content", "refusal", "reasoning_content", "reasoning"] {
+            let deltas: String = halves.iter().map(|half| escaped_delta(field, half)).collect();
+            let server = Server::start([Reply::events(deltas + &finish("stop") + DONE)]);
+            let said = ask_at(&server.root).await;
+            let text = if field.starts_with("reasoning") { &said.reasoning } else { &said.text() };
+            assert_eq!(text, expected, "{field} {halves:?}");
+            assert!(said.end.is_ok() && !said.pieces.contains(&String::new()), "{field} {halves:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn halves_meet_within_their_field_only() {
+    let fields = [("reasoning", r"\ud83d"), ("content", r"\ud83e"), ("reasoning", r"\ude80"), ("content", r"\udd5e")];
+    let deltas: String = fields.iter().map(|(field, half)| escaped_delta(field, half)).collect();
+    let server = Server::start([Reply::events(deltas + &finish("stop"))]);
+    let said = ask_at(&server.root).await;
+    assert_eq!((said.reasoning.as_str(), said.text().as_str(), said.end), ("🚀", "🥞", end(ModelStop::EndTurn)));
+}
+
+#[tokio::test]
+async fn the_first_choice_is_the_answer() {
+    let other = json!({"index": 1, "delta": {"content": "other"}, "finish_reason": "length"});
+    let first = json!({"index": 0, "delta": {"content": "text"}});
+    let body = format!("data: {}\n\ndata: {}\n\n", json!({"choices": [other]}), json!({"choices": [other, first]}));
+    let server = Server::start([Reply::events(body + &finish("stop") + DONE)]);
+    let said = ask_at(&server.root).await;
+    assert_eq!((said.text().as_str(), said.end), ("text", end(ModelStop::EndTurn)));
+}
+
+#[tokio::test]
 async fn stop_reasons_are_told() {
     let cases = [
         ("content", "stop", ModelStop::EndTurn),
         ("content", "length", ModelStop::MaxTokens),
         ("content", "content_filter", ModelStop::Refused),
         ("refusal", "stop", ModelStop::Refused),
+        // No tools are offered, so that a call of one asks for nothing.
+        ("content", "tool_calls", ModelStop::EndTurn),
+        ("content", "function_call", ModelStop::EndTurn),
         ("content", "something_new", ModelStop::EndTurn),
     ];
     for (field, reason, stop) in cases {

@@ -60,6 +60,7 @@ async fn an_empty_stream_is_cut() {
 async fn a_failure_inside_the_stream_is_told() {
     let cases = [
         (json!({"error": {"message": "overloaded canary", "type": "server_error"}}), ModelErrorCode::Unavailable),
+        (json!({"error": {"message": "canary", "code": 500}}), ModelErrorCode::Unavailable),
         (json!({"error": "canary"}), ModelErrorCode::Unavailable),
         (json!({"error": {"code": "context_length_exceeded"}}), ModelErrorCode::ContextTooLong),
     ];

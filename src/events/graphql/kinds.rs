@@ -49,7 +49,7 @@ pub enum SessionEvent {
 }
 
 /// Where and when something happened: what every kind shows.
-pub struct Place {
+pub(super) struct Place {
     cursor: Cursor,
     session_id: Id,
     turn_id: Option<Id>,
