@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -37,7 +39,13 @@ pub struct App {
 
 impl App {
     /// Opens the database, begins to answer turns and listens; requests are answered once it runs.
-    pub async fn start(config: Config) -> Result<Self> {
+    ///
+    /// The future is boxed so that the server's code is generated in this crate: a crate that awaits an unboxed one generates all of it again.
+    pub fn start(config: Config) -> BoxFuture<'static, Result<Self>> {
+        Self::open(config).boxed()
+    }
+
+    async fn open(config: Config) -> Result<Self> {
         let counters = Arc::new(Counters::default());
         let store = Store::open(&config.database_url, counters.clone()).await?;
         let default = Organization { id: DEFAULT_ORGANIZATION, name: "Default".into(), created_at: Timestamp::now() };
@@ -73,7 +81,11 @@ impl App {
     }
 
     /// Answers until `stop`, then ends streams, gives turns up and lets open requests end.
-    pub async fn run(self, stop: CancellationToken) -> Result<()> {
+    pub fn run(self, stop: CancellationToken) -> BoxFuture<'static, Result<()>> {
+        self.serve(stop).boxed()
+    }
+
+    async fn serve(self, stop: CancellationToken) -> Result<()> {
         let Self { router, listener, feed, runner, .. } = self;
         let signal = stop.clone();
         let serving = axum::serve(listener, router).with_graceful_shutdown(async move { signal.cancelled().await });
