@@ -17,6 +17,11 @@ pub(crate) fn stamp(error: &mut ServerError) {
         return;
     }
     extensions.set("code", ErrorCode::BadUserInput.to_value());
+    if let Some(variable) = undefined(&error.message).map(str::to_owned) {
+        error.message = format!("{} is required", words(&variable));
+        extensions.set("field", variable);
+        return;
+    }
     let Some((path, reason)) = error.message.strip_prefix(ARGUMENT).and_then(|rest| rest.split_once("\", ")) else {
         return;
     };
@@ -38,6 +43,11 @@ pub(crate) fn stamp(error: &mut ServerError) {
         None => format!("{name}: {reason}"),
     };
     extensions.set("field", field);
+}
+
+/// The variable that an operation needs and a caller did not give.
+fn undefined(message: &str) -> Option<&str> {
+    message.strip_prefix("Variable ")?.strip_suffix(" is not defined.")
 }
 
 /// The first text in double quotes.

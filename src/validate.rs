@@ -45,13 +45,15 @@ pub fn tags(field: &'static str, tags: &[String]) -> Result<()> {
     if tags.len() > TAGS_MAX {
         return Err(Error::bad_input(field, format!("at most {TAGS_MAX} tags are allowed")));
     }
-    for tag in tags {
-        if tag.is_empty() {
-            return Err(Error::bad_input(field, "a tag must not be empty"));
-        }
-        characters(field, tag, TAG_CHARACTERS_MAX)?;
+    tags.iter().try_for_each(|text| tag(field, text))
+}
+
+/// A tag: 1 to [`TAG_CHARACTERS_MAX`] characters.
+pub fn tag(field: &'static str, text: &str) -> Result<()> {
+    if text.is_empty() {
+        return Err(Error::bad_input(field, "a tag must not be empty"));
     }
-    Ok(())
+    characters(field, text, TAG_CHARACTERS_MAX)
 }
 
 /// A field of a change that may be left out but not be null.

@@ -5,10 +5,18 @@
 #![expect(unreachable_pub, reason = "what is shared by tests is shared within one binary")]
 
 mod app;
+mod shapes;
 
+mod agents;
+mod bad_input;
 mod edge;
 mod guard;
 mod llm;
+mod messages;
+mod node;
+mod relay;
 mod schema;
+mod sessions;
 mod tables;
 mod tidy;
+mod tutorial;

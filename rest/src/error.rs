@@ -5,7 +5,10 @@ use std::{borrow::Cow, error::Error as StdError, fmt::Display};
 use async_graphql::{ErrorExtensionValues, ServerError, Value};
 use axum::{
     Json,
-    extract::rejection::{JsonRejection, PathRejection, QueryRejection},
+    extract::{
+        path::ErrorKind,
+        rejection::{JsonRejection, PathRejection, QueryRejection},
+    },
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -107,7 +110,8 @@ impl Error {
     /// A value of the wrong shape, with the field that serde was in.
     fn unfit<E: Display>(error: &serde_path_to_error::Error<E>) -> Self {
         let text = error.inner().to_string();
-        let inside = Some(error.path().to_string()).filter(|path| path != ".");
+        // Outside of every field the path is ".", and "?" where JSON breaks off before a field's name.
+        let inside = Some(error.path().to_string()).filter(|path| path != "." && path != "?");
         let field = match (inside, named_in(&text)) {
             (Some(outer), Some(name)) => Some(format!("{outer}.{name}")),
             (Some(path), None) => Some(path),
@@ -158,7 +162,14 @@ impl From<QueryRejection> for Error {
 
 impl From<PathRejection> for Error {
     fn from(rejection: PathRejection) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, BAD_USER_INPUT, rejection.body_text())
+        let error = Self::new(StatusCode::BAD_REQUEST, BAD_USER_INPUT, rejection.body_text());
+        match &rejection {
+            PathRejection::FailedToDeserializePathParams(cause) => match cause.kind() {
+                ErrorKind::InvalidUtf8InPathParam { key } => error.at(key),
+                _ => error,
+            },
+            _ => error,
+        }
     }
 }
 

@@ -1,12 +1,15 @@
 //! What routes take in: parameters of the path and the query, and bodies. A refusal has the error body.
 
-use std::num::NonZeroU16;
+use std::{fmt, marker::PhantomData, num::NonZeroU16};
 
 use axum::{
     body::HttpBody,
     extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request},
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use utoipa::IntoParams;
 
 use crate::error::Error;
@@ -19,9 +22,40 @@ pub(crate) struct Path<T>(pub(crate) T);
 #[from_request(via(axum::extract::Query), rejection(Error))]
 pub(crate) struct Query<T>(pub(crate) T);
 
-#[derive(FromRequest)]
-#[from_request(via(axum::Json), rejection(Error))]
+/// A body: one JSON object.
 pub(crate) struct Json<T>(pub(crate) T);
+
+/// What is read from an object only: serde would also take a list, its values in the order of the fields.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        let axum::Json(Object(body)) = <axum::Json<_> as FromRequest<S>>::from_request(request, state).await?;
+        Ok(Self(body))
+    }
+}
 
 /// A body that may be left out is absent where there is none, whatever the content type says.
 impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Json<T> {

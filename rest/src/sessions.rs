@@ -12,7 +12,7 @@ use crate::{
     request::{AgentPath, Json, Page, Path, Query, SessionPath},
 };
 
-#[derive(Deserialize, Serialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema, Default)]
 #[schema(example = json!({"title": "Support Chat #1234"}))]
 pub(crate) struct CreateSession {
     title: Option<String>,
@@ -54,7 +54,7 @@ pub(crate) async fn create_session(
     Path(path): Path<AgentPath>,
     body: Option<Json<CreateSession>>,
 ) -> Result<(StatusCode, Printed), Error> {
-    let body = body.map(|Json(body)| body);
+    let body = body.map(|Json(body)| body).unwrap_or_default();
     Ok((StatusCode::CREATED, graph.ask(Operation::CreateSession, (path, body)).await?))
 }
 

@@ -117,6 +117,13 @@ impl Agent {
     }
 }
 
+impl AgentFilter {
+    /// Checks every field that is given.
+    pub fn check(&self) -> Result<()> {
+        self.tag.as_ref().map_or(Ok(()), |tag| validate::tag("filter.tag", tag))
+    }
+}
+
 impl UpdateAgentInput {
     /// Checks every field that is given.
     pub fn check(&self) -> Result<()> {

@@ -40,6 +40,7 @@ impl AgentQuery {
     ) -> Result<AgentConnection> {
         let page = PageArguments { first, after, last, before }.check(Id::parse)?;
         let filter = filter.unwrap_or_default();
+        filter.check()?;
         Ok(agent_page(ctx, filter, page).await?)
     }
 }

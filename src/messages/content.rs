@@ -105,7 +105,7 @@ fn check_part(part: ContentPartInput) -> Result<ContentPart> {
                 let known = IMAGE_MEDIA_TYPES.join(", ");
                 return Err(Error::bad_input("input.content.mediaType", format!("media type must be one of {known}")));
             }
-            if data.len() / 4 * 3 > IMAGE_BYTES_MAX {
+            if data.trim_end_matches('=').len() * 3 / 4 > IMAGE_BYTES_MAX {
                 return Err(Error::bad_input(
                     "input.content.data",
                     format!("an image must have at most {IMAGE_BYTES_MAX} bytes"),

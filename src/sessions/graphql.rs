@@ -51,6 +51,7 @@ impl SessionQuery {
     ) -> Result<SessionConnection> {
         let page = PageArguments { first, after, last, before }.check(Id::parse)?;
         let filter = filter.unwrap_or_default();
+        filter.check()?;
         if let Some(agent_id) = filter.agent_id {
             lookups(ctx).load_one(AgentById(agent_id)).await?.ok_or_else(|| Error::not_found("agent"))?;
         }

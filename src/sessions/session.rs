@@ -123,6 +123,13 @@ impl Session {
     }
 }
 
+impl SessionFilter {
+    /// Checks every field that is given, but for its agent.
+    pub fn check(&self) -> Result<()> {
+        self.tag.as_ref().map_or(Ok(()), |tag| validate::tag("filter.tag", tag))
+    }
+}
+
 impl UpdateSessionInput {
     /// Checks every field that is given.
     pub fn check(&self) -> Result<()> {
