@@ -34,8 +34,7 @@ impl SessionQuery {
         #[graphql(desc = "The session's id.")] id: Id,
         #[graphql(desc = "Its agent: a session of another one is null.")] agent_id: Option<Id>,
     ) -> Result<Option<Session>> {
-        let found = lookups(ctx).load_one(SessionById(id)).await?;
-        Ok(found.filter(|session| agent_id.is_none_or(|agent_id| agent_id == session.agent_id)))
+        Ok(read!(store(ctx), sessions::get(viewer(ctx).organization_id, id, agent_id))?)
     }
 
     /// The sessions of the viewer's organization, newest first.
@@ -53,7 +52,8 @@ impl SessionQuery {
         let filter = filter.unwrap_or_default();
         filter.check()?;
         if let Some(agent_id) = filter.agent_id {
-            lookups(ctx).load_one(AgentById(agent_id)).await?.ok_or_else(|| Error::not_found("agent"))?;
+            let agent = read!(store(ctx), agents::get(viewer(ctx).organization_id, agent_id))?;
+            agent.ok_or_else(|| Error::not_found("agent"))?;
         }
         Ok(session_page(ctx, filter, page).await?)
     }
