@@ -3,6 +3,8 @@
 //!
 //! Only parsed documents come in: a request that still carries text has not passed the guard (`edge/guard`) and is refused.
 
+use std::future;
+use std::pin::pin;
 use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
@@ -10,7 +12,7 @@ use async_graphql::{Data, Executor, Request, Response};
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 
-use crate::db::{Lookups, Store};
+use crate::db::{Loads, Lookups, Store};
 use crate::error::Error;
 use crate::graphql::Canonical;
 use crate::library_errors;
@@ -29,40 +31,49 @@ impl Gateway {
         Self { schema, store }
     }
 
-    /// Gives the request what its resolvers need: who asks, and the loader of this request.
-    fn admit(&self, request: Request) -> Result<Request, Error> {
+    /// Gives the request what its resolvers need: who asks, and the loader of this request, whose loads shall run beside it.
+    fn admit(&self, request: Request) -> Result<(Request, Loads), Error> {
         if !request.query.is_empty() {
             return Err(Error::internal("a request came past the guard"));
         }
         // Mode none: everybody acts as the default organization's owner.
         let viewer = Viewer { organization_id: DEFAULT_ORGANIZATION };
-        Ok(request.data(viewer).data(Lookups::loader(self.store.clone(), viewer.organization_id)))
+        let (loader, loads) = Lookups::loader(self.store.clone(), viewer.organization_id);
+        Ok((request.data(viewer).data(loader), loads))
     }
 }
 
 impl Executor for Gateway {
     async fn execute(&self, request: Request) -> Response {
-        let mut request = match self.admit(request) {
-            Ok(request) => request,
+        let (mut request, loads) = match self.admit(request) {
+            Ok(admitted) => admitted,
             Err(error) => return finish(refusal(error)),
         };
-        if !changes(&mut request) {
-            return finish(self.schema.execute(request).await);
+        let changes = changes(&mut request);
+        let answer = run(self.schema.clone(), request, loads);
+        if !changes {
+            return finish(answer.await);
         }
         // A caller that leaves does not stop a change in the middle: what it stored would wait without the signal that follows.
-        let schema = self.schema.clone();
-        let changed = tokio::spawn(async move { schema.execute(request).await }).await;
-        finish(changed.unwrap_or_else(|error| refusal(Error::internal(error))))
+        finish(tokio::spawn(answer).await.unwrap_or_else(|error| refusal(Error::internal(error))))
     }
 
     fn execute_stream(&self, request: Request, session: Option<Arc<Data>>) -> BoxStream<'static, Response> {
         match self.admit(request) {
-            Ok(request) => {
-                self.schema.execute_stream_with_session_data(request, session.unwrap_or_default()).map(finish).boxed()
+            Ok((request, mut loads)) => {
+                let answers = self.schema.execute_stream_with_session_data(request, session.unwrap_or_default());
+                let mut answers = answers.boxed();
+                stream::poll_fn(move |cx| loads.poll_with(cx, |cx| answers.poll_next_unpin(cx))).map(finish).boxed()
             }
             Err(error) => stream::once(async { finish(refusal(error)) }).boxed(),
         }
     }
+}
+
+/// Runs a request with its loads beside it.
+async fn run(schema: Canonical, request: Request, mut loads: Loads) -> Response {
+    let mut answer = pin!(schema.execute(request));
+    future::poll_fn(|cx| loads.poll_with(cx, |cx| answer.as_mut().poll(cx))).await
 }
 
 /// Whether the request has a mutation.

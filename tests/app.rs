@@ -15,13 +15,18 @@ use tokio_util::sync::CancellationToken;
 
 /// A server on a port and a database of its own. Its model is the simulator unless `start_with` says otherwise.
 pub struct TestApp {
-    pub http: reqwest::Client,
     pub counters: Arc<Counters>,
     pub config: Config,
-    base: String,
+    caller: Caller,
     stop: CancellationToken,
     serving: JoinHandle<()>,
     _folder: Arc<tempfile::TempDir>,
+}
+
+/// Who talks to a server, wherever it runs.
+pub struct Caller {
+    pub http: reqwest::Client,
+    base: String,
 }
 
 /// What a caller got.
@@ -30,6 +35,9 @@ pub struct Answer {
     pub headers: reqwest::header::HeaderMap,
     pub body: Value,
 }
+
+/// So long a test waits for what must happen; it goes on as soon as it has.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Names databases apart within this run.
 static DATABASES: AtomicU32 = AtomicU32::new(0);
@@ -62,14 +70,28 @@ impl TestApp {
 
     async fn serve(config: Config, folder: Arc<tempfile::TempDir>) -> Self {
         let app = App::start(config.clone()).await.expect("the server starts");
-        let (base, counters) = (format!("127.0.0.1:{}", app.address().port()), app.counters());
+        let (caller, counters) = (Caller::new(app.address().port()), app.counters());
         let stop = CancellationToken::new();
         let serving = tokio::spawn({
             let stop = stop.clone();
             async move { app.run(stop).await.expect("the server runs") }
         });
-        let http = client();
-        Self { http, counters, config, base, stop, serving, _folder: folder }
+        Self { counters, config, caller, stop, serving, _folder: folder }
+    }
+}
+
+impl std::ops::Deref for TestApp {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+impl Caller {
+    /// A caller of the server at this port.
+    pub fn new(port: u16) -> Self {
+        Self { http: client(), base: format!("127.0.0.1:{port}") }
     }
 
     /// The address of a path, over HTTP.
@@ -141,16 +163,14 @@ impl TestApp {
         if let Some(id) = last_event_id {
             request = request.header("last-event-id", id);
         }
-        let response = request.send().await.expect("an answer");
-        assert_eq!(response.status(), 200);
-        Sse { bytes: response.bytes_stream().boxed(), buffer: String::new() }
+        Sse::of(request).await
     }
 }
 
 /// An open SSE stream.
 pub struct Sse {
     bytes: futures_util::stream::BoxStream<'static, reqwest::Result<axum::body::Bytes>>,
-    buffer: String,
+    buffer: Vec<u8>,
 }
 
 /// One event of an SSE stream.
@@ -162,36 +182,43 @@ pub struct Frame {
 }
 
 impl Sse {
+    /// The stream that this request asks for.
+    pub async fn of(request: reqwest::RequestBuilder) -> Self {
+        let response = request.send().await.expect("an answer");
+        assert_eq!(response.status(), 200);
+        Self { bytes: response.bytes_stream().boxed(), buffer: Vec::new() }
+    }
+
     /// The next event; none when the stream has ended.
     pub async fn next(&mut self) -> Option<Frame> {
         loop {
-            if let Some(end) = self.buffer.find("\n\n") {
-                let block: String = self.buffer.drain(..end + 2).collect();
-                if let Some(frame) = Frame::parse(&block) {
+            if let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
+                let block: Vec<u8> = self.buffer.drain(..end + 2).collect();
+                if let Some(frame) = Frame::parse(std::str::from_utf8(&block).expect("UTF-8")) {
                     return Some(frame);
                 }
                 continue;
             }
+            // A piece may end inside a character, a block does not.
             let bytes = self.bytes.next().await?.ok()?;
-            self.buffer.push_str(std::str::from_utf8(&bytes).expect("whole characters"));
+            self.buffer.extend_from_slice(&bytes);
         }
     }
 
     /// All events up to and with the next one of this name.
     pub async fn until(&mut self, event: &str) -> Vec<Frame> {
-        let mut frames = Vec::new();
-        loop {
-            let frame = self.next().await.unwrap_or_else(|| panic!("the stream ended before {event}: {frames:?}"));
+        let mut frames: Vec<Frame> = Vec::new();
+        while frames.last().is_none_or(|frame| frame.event != event) {
+            let next = tokio::time::timeout(PATIENCE, self.next()).await;
+            let Ok(Some(frame)) = next else { panic!("no {event} came after {frames:?}") };
             frames.push(frame);
-            if frames.last().is_some_and(|frame| frame.event == event) {
-                return frames;
-            }
         }
+        frames
     }
 }
 
 impl Frame {
-    fn parse(block: &str) -> Option<Self> {
+    pub fn parse(block: &str) -> Option<Self> {
         let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         let (event, data) = (field("event:")?, field("data:")?);
         Some(Self {

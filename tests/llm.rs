@@ -4,7 +4,7 @@ mod network;
 mod network_failures;
 mod resolve;
 mod secrets;
-mod server;
+pub mod server;
 mod simulator;
 
 use everruns::llm::{

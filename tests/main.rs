@@ -9,6 +9,7 @@ mod shapes;
 
 mod agents;
 mod bad_input;
+mod costs;
 mod edge;
 mod guard;
 mod llm;
@@ -17,6 +18,8 @@ mod node;
 mod relay;
 mod schema;
 mod sessions;
+mod streams;
 mod tables;
 mod tidy;
+mod turns;
 mod tutorial;

@@ -1,7 +1,14 @@
 //! Look-ups by id, gathered: what one request asks for on one level of its query is one statement.
 
+use std::task;
+use std::task::Poll;
+
 use async_graphql::Context;
 use async_graphql::dataloader::DataLoader;
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc;
 
 use super::Store;
 use super::ids::Id;
@@ -14,10 +21,42 @@ pub struct Lookups {
     pub organization_id: Id,
 }
 
+/// The loads of one request. They run on the request's own task, when it can go no further without them: on another one they would begin
+/// while the request still gathers what to ask for.
+pub struct Loads {
+    begun: mpsc::UnboundedReceiver<BoxFuture<'static, ()>>,
+    running: FuturesUnordered<BoxFuture<'static, ()>>,
+}
+
 impl Lookups {
-    /// The loader of one request. It waits for nothing: the default delay would add a millisecond to each level of a query.
-    pub fn loader(store: Store, organization_id: Id) -> DataLoader<Self> {
-        DataLoader::new(Self { store, organization_id }, tokio::spawn).delay(std::time::Duration::ZERO)
+    /// The loader of one request, and its loads. It waits for nothing: the default delay would add a millisecond to each level of a query.
+    pub fn loader(store: Store, organization_id: Id) -> (DataLoader<Self>, Loads) {
+        let (begin, begun) = mpsc::unbounded_channel();
+        // The request may be gone, and with it who asked.
+        let spawn = move |load| drop(begin.send(load));
+        let loader = DataLoader::new(Self { store, organization_id }, spawn).delay(std::time::Duration::ZERO);
+        (loader, Loads { begun, running: FuturesUnordered::new() })
+    }
+}
+
+impl Loads {
+    /// Polls the request; where it waits, its loads, and it again whenever one is done.
+    pub fn poll_with<T>(
+        &mut self,
+        cx: &mut task::Context<'_>,
+        mut request: impl FnMut(&mut task::Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        loop {
+            if let Poll::Ready(answer) = request(cx) {
+                return Poll::Ready(answer);
+            }
+            while let Poll::Ready(Some(load)) = self.begun.poll_recv(cx) {
+                self.running.push(load);
+            }
+            if !matches!(self.running.poll_next_unpin(cx), Poll::Ready(Some(()))) {
+                return Poll::Pending;
+            }
+        }
     }
 }
 

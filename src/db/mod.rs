@@ -22,7 +22,7 @@ use diesel::sql_types::{Bool, Text};
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub use counters::Counters;
-pub use lookups::{Lookups, lookups, store};
+pub use lookups::{Loads, Lookups, lookups, store};
 
 use crate::error::{Error, Result};
 

@@ -14,6 +14,8 @@ use crate::events::{Event, EventKind};
 
 /// Steps that lost their owner: of their text nothing is replayed.
 const ABANDONED: &str = "abandoned";
+/// Steps whose text is not stored yet.
+const RUNNING: &str = "running";
 
 /// Stores events that already have their numbers, in one statement.
 pub async fn append(conn: &mut Conn, rows: &[Event]) -> Result<()> {
@@ -45,15 +47,16 @@ pub async fn replay(
     Ok(rows.load(conn).await?)
 }
 
-/// The text of the step that event `sequence` started, and whether that step was abandoned.
+/// The text of the step that event `sequence` started, and whether its watchers may have seen more than that: it is running, or was abandoned.
 pub async fn step_text(
     conn: &mut Conn,
     organization_id: Id,
     session_id: Id,
     sequence: i64,
 ) -> Result<Option<(String, bool)>> {
-    let step =
-        steps::table.find((organization_id, session_id, sequence)).select((steps::text, steps::status.eq(ABANDONED)));
+    let step = steps::table
+        .find((organization_id, session_id, sequence))
+        .select((steps::text, steps::status.eq_any([ABANDONED, RUNNING])));
     Ok(step.get_result(conn).await.optional()?)
 }
 

@@ -118,15 +118,20 @@ impl Watcher {
         if self.cursor.sequence > head {
             return refuse("the cursor lies beyond the newest event");
         }
-        if self.cursor.offset == 0 || self.channel.text_has_boundary(self.cursor) == Some(true) {
-            return Ok(());
+        let misplaced = "the cursor points into a text that does not have such a place";
+        match self.channel.text_has_boundary(self.cursor) {
+            _ if self.cursor.offset == 0 => return Ok(()),
+            Some(true) => return Ok(()),
+            // The channel has the step's whole text, or all that was said so far.
+            Some(false) => return refuse(misplaced),
+            None => {}
         }
         let sequence = self.cursor.sequence;
         match read!(&self.store, events::step_text(self.organization_id, self.session_id, sequence))? {
-            // An abandoned step's text may be shorter than what its watchers saw.
+            // The step of a lost server, whose stored text may be shorter than what its watchers saw.
             Some((_, true)) => Ok(()),
             Some((text, _)) if text.is_char_boundary(self.cursor.offset) => Ok(()),
-            _ => refuse("the cursor points into a text that does not have such a place"),
+            _ => refuse(misplaced),
         }
     }
 }

@@ -141,7 +141,7 @@ async fn cancel(ctx: &Context<'_>, session_id: Id, only: Option<Id>) -> Result<O
     let ended = async {
         loop {
             // A turn that was only just claimed may not listen yet; it shows its first events when it does.
-            ctx.data_unchecked::<Signals>().stop(session_id);
+            ctx.data_unchecked::<Signals>().stop(session_id, Some(running.id));
             changes.borrow_and_update();
             let turn = read!(store(ctx), turns::get(organization_id, running.id))?;
             if turn.as_ref().is_none_or(|turn| turn.status != TurnStatus::Running) || changes.changed().await.is_err() {

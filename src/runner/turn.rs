@@ -18,7 +18,7 @@ const STORE_RETRY: Duration = Duration::from_secs(1);
 pub(super) async fn answer(runner: &Runner, claimed: Claimed, target: Result<ModelTarget, ModelError>) {
     let Claimed { turn, mut step, agent_id, events } = claimed;
     let channel = runner.feed.channel(turn.session_id);
-    let running = runner.signals.start(turn.session_id);
+    let running = runner.signals.start(turn.session_id, turn.id).await;
     channel.publish(events);
     let outcome = tokio::select! {
         biased;

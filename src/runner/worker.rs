@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -21,6 +21,8 @@ const TURNS_MAX: usize = 2_000;
 const CLAIMERS: usize = 4;
 /// How long to wait after a claim that failed, for example because the database is out of reach.
 const CLAIM_RETRY: Duration = Duration::from_secs(1);
+/// How long a stop waits for what is under way at the database.
+const STOP_WAIT: Duration = Duration::from_secs(5);
 
 /// What answers turns in this process.
 pub struct Runner {
@@ -57,9 +59,9 @@ impl Runner {
             commit!(&self.store, turns::release(None))?;
         }
         for _ in 0..CLAIMERS {
-            self.spawn(self.clone().claim_turns());
+            self.tasks.spawn(self.clone().claim_turns());
         }
-        self.spawn(self.clone().renew_leases());
+        self.tasks.spawn(self.clone().renew_leases());
         Ok(())
     }
 
@@ -67,21 +69,22 @@ impl Runner {
     pub async fn stop(&self) {
         self.stopping.cancel();
         self.tasks.close();
-        self.tasks.wait().await;
+        // Claims and renewals under way are awaited: stored after this release, they would hold turns for an owner that is gone.
+        if tokio::time::timeout(STOP_WAIT, self.tasks.wait()).await.is_err() {
+            tracing::warn!("the database did not answer in time, leases may have to run out");
+        }
         let owner = Some(self.owner.clone());
         if let Err(error) = commit!(&self.store, turns::release(owner)) {
             tracing::warn!(?error, "turns could not be given up, their leases will run out");
         }
     }
 
+    /// Claims everything that waits, then a turn for each signal.
     async fn claim_turns(self: Arc<Self>) {
-        // Closed never: the semaphore lives as long as this.
-        while let Ok(slot) = self.slots.clone().acquire_owned().await {
-            let target = self.models.resolve().await;
+        let mut sweeping = true;
+        while let Some(Ok((slot, target))) = self.stopping.run_until_cancelled(self.ready()).await {
             match self.claim(&target).await {
                 Ok(Some(claimed)) => {
-                    // Another may wait: a peer looks while this one answers.
-                    self.signals.work_waits();
                     let runner = self.clone();
                     self.spawn(async move {
                         turn::answer(&runner, claimed, target).await;
@@ -89,13 +92,26 @@ impl Runner {
                         runner.signals.work_waits();
                     });
                 }
-                Ok(None) => self.wait_for_work().await,
+                Ok(None) => {
+                    drop(slot);
+                    sweeping = false;
+                }
                 Err(error) => {
                     tracing::error!(?error, "no turn could be claimed");
-                    tokio::time::sleep(CLAIM_RETRY).await;
+                    self.stopping.run_until_cancelled(tokio::time::sleep(CLAIM_RETRY)).await;
+                    continue;
                 }
             }
+            if !sweeping {
+                let told = self.stopping.run_until_cancelled(self.wait_for_work()).await;
+                sweeping = told == Some(false);
+            }
         }
+    }
+
+    /// A place for one more turn and the model that shall answer it.
+    async fn ready(&self) -> Result<(OwnedSemaphorePermit, Result<ModelTarget, ModelError>), AcquireError> {
+        Ok((self.slots.clone().acquire_owned().await?, self.models.resolve().await))
     }
 
     async fn claim(&self, target: &Result<ModelTarget, ModelError>) -> Result<Option<Claimed>> {
@@ -107,21 +123,21 @@ impl Runner {
         commit!(&self.store, turns::claim(claim))
     }
 
-    /// Returns when a turn may wait. On a shared database another process's lease may also have run out, which nothing tells.
-    async fn wait_for_work(&self) {
+    /// Returns whether a signal told that a turn may wait. On a shared database it also returns without one now and then, since nothing tells
+    /// that another process's lease has run out.
+    async fn wait_for_work(&self) -> bool {
         if self.store.is_shared() {
-            let _ = tokio::time::timeout(self.lease / 3, self.signals.work()).await;
-        } else {
-            self.signals.work().await;
+            return tokio::time::timeout(self.lease / 3, self.signals.work()).await.is_ok();
         }
+        self.signals.work().await;
+        true
     }
 
     async fn renew_leases(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(self.lease / 3);
         let lease_ms = i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX);
-        loop {
-            ticks.tick().await;
-            if self.slots.available_permits() + CLAIMERS >= TURNS_MAX {
+        while self.stopping.run_until_cancelled(ticks.tick()).await.is_some() {
+            if self.slots.available_permits() == TURNS_MAX {
                 continue;
             }
             let owner = self.owner.clone();

@@ -16,8 +16,8 @@ use crate::events::{Cursor, EventType, Feed};
 use crate::messages::graphql::{MessageConnection, message_page};
 use crate::organizations::viewer;
 use crate::page::{Page, PageArguments, PageInfo, connection, wants_total};
-use crate::turns::Usage;
 use crate::turns::graphql::{TurnConnection, UsageOfSession, turn_page};
+use crate::turns::{Signals, Usage};
 
 connection!(SessionConnection, SessionEdge, Session);
 
@@ -213,6 +213,7 @@ impl SessionMutation {
     ) -> Result<DeleteSessionPayload> {
         let (organization_id, id, agent_id) = (viewer(ctx).organization_id, input.id, input.agent_id);
         commit!(store(ctx), sessions::delete(organization_id, id, agent_id))?;
+        ctx.data_unchecked::<Signals>().stop(id, None);
         ctx.data_unchecked::<Feed>().close(id);
         Ok(DeleteSessionPayload { deleted_session_id: id })
     }

@@ -16,6 +16,7 @@ use crate::db::types::TimestampSql;
 use crate::error::{Error, Result};
 use crate::events::{Event, EventKind};
 use crate::page::Page;
+use crate::sessions::SessionStatus;
 use crate::turns::{Claim, Claimed, Step, StepStatus, Turn, TurnStatus};
 
 /// Takes the turn that has waited longest and whose session is free, or one whose owner was lost.
@@ -43,6 +44,9 @@ pub async fn claim(conn: &mut Conn, claim: Claim) -> Result<Option<Claimed>> {
     let session = diesel::update(sessions::table.find((turn.organization_id, turn.session_id))).set((
         sessions::epoch.eq(turn.epoch),
         sessions::next_event_sequence.eq(sessions::next_event_sequence + count),
+        // PostgreSQL: the end of the turn before may not have seen this one, whose message was sent in the same moment.
+        sessions::status.eq(SessionStatus::Running),
+        sessions::finished_at.eq(None::<Timestamp>),
         sessions::started_at.eq(sql("COALESCE(started_at, ").bind::<TimestampSql, _>(Timestamp::now()).sql(")")),
     ));
     let session = session.returning((sessions::agent_id, sessions::next_event_sequence));

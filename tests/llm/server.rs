@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -30,8 +30,19 @@ pub struct Request {
 pub struct Reply {
     bytes: Vec<u8>,
     one_by_one: bool,
+    later: Option<Later>,
     then: Then,
 }
+
+/// What a reply goes on with, a part each time that the test says so.
+#[derive(Clone)]
+struct Later {
+    parts: Vec<String>,
+    go: Arc<Mutex<mpsc::Receiver<()>>>,
+}
+
+/// Lets a reply go on.
+pub struct Gate(mpsc::Sender<()>);
 
 #[derive(Clone, Copy, PartialEq)]
 enum Then {
@@ -76,7 +87,7 @@ impl Server {
 impl Reply {
     /// Whatever bytes, then the end of the connection.
     pub fn raw(bytes: impl AsRef<[u8]>) -> Reply {
-        Reply { bytes: bytes.as_ref().to_vec(), one_by_one: false, then: Then::Close }
+        Reply { bytes: bytes.as_ref().to_vec(), one_by_one: false, later: None, then: Then::Close }
     }
 
     /// An event stream with this body, which ends with the connection.
@@ -89,7 +100,7 @@ impl Reply {
     pub fn kept_events(body: &str) -> Reply {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
         let bytes = format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len()).into_bytes();
-        Reply { bytes, one_by_one: false, then: Then::Keep }
+        Reply { bytes, one_by_one: false, later: None, then: Then::Keep }
     }
 
     pub fn status(status: u16, content_type: &str, body: &str) -> Reply {
@@ -114,9 +125,34 @@ impl Reply {
         self
     }
 
+    /// After what it says at once, goes on with the next part each time that the gate is opened.
+    pub fn gated(mut self, parts: impl IntoIterator<Item = String>) -> (Reply, Gate) {
+        let (gate, go) = mpsc::channel();
+        self.later = Some(Later { parts: parts.into_iter().collect(), go: Arc::new(Mutex::new(go)) });
+        (self, Gate(gate))
+    }
+
     pub fn held(mut self) -> Reply {
         self.then = Then::Hold;
         self
+    }
+}
+
+impl Gate {
+    pub fn open(&self) {
+        self.0.send(()).unwrap();
+    }
+}
+
+impl Later {
+    /// Ends early when the test or the client is gone.
+    fn say(&self, mut stream: &TcpStream) {
+        let go = self.go.lock().unwrap();
+        for part in &self.parts {
+            if go.recv().is_err() || stream.write_all(part.as_bytes()).is_err() {
+                return;
+            }
+        }
     }
 }
 
@@ -137,6 +173,9 @@ fn converse(
         };
         let size = if reply.one_by_one { 1 } else { reply.bytes.len().max(1) };
         let sent = reply.bytes.chunks(size).try_for_each(|part| (&*stream).write_all(part));
+        if let Some(later) = &reply.later {
+            later.say(stream);
+        }
         match reply.then {
             Then::Keep if sent.is_ok() => continue,
             Then::Hold => {
