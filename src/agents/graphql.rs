@@ -7,7 +7,7 @@ use async_graphql::{ComplexObject, Context, InputObject, Object, Result, SimpleO
 
 use super::{Agent, AgentFilter, CreateAgentInput, UpdateAgentInput};
 use crate::db::ids::Id;
-use crate::db::{Lookups, commit, read, store};
+use crate::db::{Lookups, commit, lookups, read, store};
 use crate::error::Error;
 use crate::organizations::viewer;
 use crate::page::{Page, PageArguments, connection, wants_total};
@@ -24,7 +24,7 @@ pub struct AgentQuery;
 impl AgentQuery {
     /// The agent with this id, archived or not; null where there is none.
     async fn agent(&self, ctx: &Context<'_>, #[graphql(desc = "The agent's id.")] id: Id) -> Result<Option<Agent>> {
-        Ok(read!(store(ctx), agents::get(viewer(ctx).organization_id, id))?)
+        Ok(lookups(ctx).load_one(AgentById(id)).await?)
     }
 
     /// The agents of the viewer's organization, newest first. Without `filter.status`, active ones only.
@@ -147,8 +147,11 @@ impl Loader<AgentById> for Lookups {
     type Error = Error;
 
     async fn load(&self, keys: &[AgentById]) -> Result<HashMap<AgentById, Agent>, Error> {
-        let ids = keys.iter().map(|key| key.0).collect();
-        let found = read!(&self.store, agents::get_many(self.organization_id, ids))?;
+        // Most often one is asked for, whose statement is prepared once.
+        let found = match keys {
+            [key] => read!(&self.store, agents::get(self.organization_id, key.0))?.into_iter().collect(),
+            _ => read!(&self.store, agents::get_many(self.organization_id, keys.iter().map(|key| key.0).collect()))?,
+        };
         Ok(found.into_iter().map(|agent| (AgentById(agent.id), agent)).collect())
     }
 }

@@ -77,12 +77,20 @@ pub(super) fn usage(told: &Value) -> TokenUsage {
 fn message(message: &ChatMessage) -> Value {
     match message {
         ChatMessage::Assistant(text) => json!({"role": "assistant", "content": text}),
-        // A lone text goes as a string, because small servers know no list of parts.
-        ChatMessage::User(parts) => match parts.as_slice() {
-            [ChatPart::Text(text)] => json!({"role": "user", "content": text}),
-            parts => json!({"role": "user", "content": parts.iter().map(part).collect::<Vec<_>>()}),
+        // Text alone goes as a string, because small servers know no list of parts.
+        ChatMessage::User(parts) => match text_alone(parts) {
+            Some(text) => json!({"role": "user", "content": text}),
+            None => json!({"role": "user", "content": parts.iter().map(part).collect::<Vec<_>>()}),
         },
     }
+}
+
+fn text_alone(parts: &[ChatPart]) -> Option<String> {
+    let texts = parts.iter().map(|part| match part {
+        ChatPart::Text(text) => Some(text.as_str()),
+        ChatPart::Image { .. } => None,
+    });
+    Some(texts.collect::<Option<Vec<_>>>()?.join("\n\n"))
 }
 
 fn part(part: &ChatPart) -> Value {

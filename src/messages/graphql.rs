@@ -137,6 +137,8 @@ async fn cancel(ctx: &Context<'_>, session_id: Id, only: Option<Id>) -> Result<O
     let organization_id = viewer(ctx).organization_id;
     let mut changes = ctx.data_unchecked::<Feed>().channel(session_id).changes();
     let running = commit!(store(ctx), messages::cancel(organization_id, session_id, only))?;
+    // A claim may have passed over the session while this held its lock.
+    ctx.data_unchecked::<Signals>().work_waits();
     let Some(running) = running else { return Ok(None) };
     let ended = async {
         loop {

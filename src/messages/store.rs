@@ -56,8 +56,9 @@ async fn refusal(conn: &mut Conn, new: &NewMessage) -> Result<Error> {
     Ok(if session.is_some() { Error::conflict("the agent is archived") } else { Error::not_found("session") })
 }
 
-/// Stores how a turn's last step and with it the turn ended: the answer, the session's status and the events, which it gives back.
-pub async fn finish(conn: &mut Conn, mut turn: Turn, mut step: Step, outcome: Outcome) -> Result<Vec<Event>> {
+/// Stores how a turn's last step and with it the turn ended: the answer, the events and the session's status. Gives back the events, and whether
+/// another turn of the session waits.
+pub async fn finish(conn: &mut Conn, mut turn: Turn, mut step: Step, outcome: Outcome) -> Result<(Vec<Event>, bool)> {
     let now = Timestamp::now();
     let (status, step_status, stop_reason, error) = match outcome {
         Outcome::Completed(reason) => (TurnStatus::Completed, StepStatus::Completed, Some(reason), None),
@@ -69,7 +70,7 @@ pub async fn finish(conn: &mut Conn, mut turn: Turn, mut step: Step, outcome: Ou
         TurnStatus::Cancelled => !step.text.is_empty(),
         _ => false,
     };
-    let (next_event, next_message) = end_session(conn, &turn, status, says).await?;
+    let (next_event, next_message) = take_numbers(conn, &turn, says).await?;
     (turn.status, turn.stop_reason, turn.finished_at) = (status, stop_reason, Some(now));
     (step.status, step.finished_at) = (step_status, Some(now));
     let event = |kind, sequence| Event { sequence, ..Event::new(turn.organization_id, turn.session_id, turn.id, kind) };
@@ -92,38 +93,47 @@ pub async fn finish(conn: &mut Conn, mut turn: Turn, mut step: Step, outcome: Ou
     event_store::append(conn, &events).await?;
     turn_store::finish_step(conn, &step).await?;
     turn_store::finish_turn(conn, &turn).await?;
-    Ok(events)
+    let waits = settle(conn, &turn).await?;
+    Ok((events, waits))
 }
 
-/// Takes the numbers that the end of a turn needs and sets the session's status: running where another turn waits.
-async fn end_session(conn: &mut Conn, turn: &Turn, status: TurnStatus, says: bool) -> Result<(i64, i64)> {
-    let waiting = || {
-        let queued = turns::table.filter(turns::status.eq(TurnStatus::Queued));
-        exists(
-            queued
-                .filter(turns::organization_id.eq(turn.organization_id))
-                .filter(turns::session_id.eq(turn.session_id)),
-        )
-    };
-    let quiet = if status == TurnStatus::Failed { SessionStatus::Failed } else { SessionStatus::Pending };
+/// Takes the numbers that the end of a turn needs, where the turn is still ours, and with them the session's lock.
+async fn take_numbers(conn: &mut Conn, turn: &Turn, says: bool) -> Result<(i64, i64)> {
     let said = i64::from(says);
     let ours = sessions::table.find((turn.organization_id, turn.session_id)).filter(sessions::epoch.eq(turn.epoch));
-    let ended = diesel::update(ours).set((
+    let taken = diesel::update(ours).set((
         sessions::next_event_sequence.eq(sessions::next_event_sequence + 1 + said),
         sessions::next_message_sequence.eq(sessions::next_message_sequence + said),
-        sessions::status
-            .eq(case_when(waiting(), SessionStatus::Running.into_sql::<Text>()).otherwise(quiet.into_sql::<Text>())),
-        sessions::finished_at.eq(case_when(not(waiting()), Some(Timestamp::now()))),
     ));
-    let numbers = ended.returning((sessions::next_event_sequence, sessions::next_message_sequence));
-    let numbers = numbers.get_result(conn).await.optional()?;
-    numbers.ok_or_else(Error::fenced)
+    let numbers = taken.returning((sessions::next_event_sequence, sessions::next_message_sequence));
+    numbers.get_result(conn).await.optional()?.ok_or_else(Error::fenced)
+}
+
+/// Sets the session's status after a turn: running where another waits, which it tells. A statement of its own, under the session's lock:
+/// PostgreSQL then shows it every turn that was stored before.
+async fn settle(conn: &mut Conn, turn: &Turn) -> Result<bool> {
+    let waiting = || {
+        let queued = turns::table.filter(turns::status.eq(TurnStatus::Queued));
+        let of_session = queued.filter(turns::organization_id.eq(turn.organization_id));
+        exists(of_session.filter(turns::session_id.eq(turn.session_id)))
+    };
+    let quiet = if turn.status == TurnStatus::Failed { SessionStatus::Failed } else { SessionStatus::Pending };
+    let running = SessionStatus::Running.into_sql::<Text>();
+    let settled = diesel::update(sessions::table.find((turn.organization_id, turn.session_id))).set((
+        sessions::status.eq(case_when(waiting(), running).otherwise(quiet.into_sql::<Text>())),
+        sessions::finished_at.eq(case_when(not(waiting()), turn.finished_at)),
+    ));
+    let status: SessionStatus = settled.returning(sessions::status).get_result(conn).await?;
+    Ok(status == SessionStatus::Running)
 }
 
 /// Marks the session's running turn to be ended and withdraws those that wait; where `only` is given, that turn alone. Gives back the turn that
 /// is running and now marked.
 pub async fn cancel(conn: &mut Conn, organization_id: Id, session_id: Id, only: Option<Id>) -> Result<Option<Turn>> {
     let now = Timestamp::now();
+    // The session's lock comes first, as everywhere.
+    let session = diesel::update(sessions::table.find((organization_id, session_id)));
+    session.set(sessions::epoch.eq(sessions::epoch)).execute(conn).await?;
     let mine = |status: TurnStatus| {
         let turns = turns::table
             .filter(turns::organization_id.eq(organization_id))

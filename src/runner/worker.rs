@@ -87,9 +87,11 @@ impl Runner {
                 Ok(Some(claimed)) => {
                     let runner = self.clone();
                     self.spawn(async move {
-                        turn::answer(&runner, claimed, target).await;
+                        let another_waits = turn::answer(&runner, claimed, target).await;
                         drop(slot);
-                        runner.signals.work_waits();
+                        if another_waits {
+                            runner.signals.work_waits();
+                        }
                     });
                 }
                 Ok(None) => {

@@ -34,7 +34,8 @@ impl SessionQuery {
         #[graphql(desc = "The session's id.")] id: Id,
         #[graphql(desc = "Its agent: a session of another one is null.")] agent_id: Option<Id>,
     ) -> Result<Option<Session>> {
-        Ok(read!(store(ctx), sessions::get(viewer(ctx).organization_id, id, agent_id))?)
+        let found = lookups(ctx).load_one(SessionById(id)).await?;
+        Ok(found.filter(|session| agent_id.is_none_or(|agent_id| agent_id == session.agent_id)))
     }
 
     /// The sessions of the viewer's organization, newest first.
@@ -202,7 +203,10 @@ impl SessionMutation {
     ) -> Result<UpdateSessionPayload> {
         input.check()?;
         let organization_id = viewer(ctx).organization_id;
-        Ok(UpdateSessionPayload { session: commit!(store(ctx), sessions::update(organization_id, input))? })
+        let session = commit!(store(ctx), sessions::update(organization_id, input))?;
+        // A claim may have passed over the session while this held its lock.
+        ctx.data_unchecked::<Signals>().work_waits();
+        Ok(UpdateSessionPayload { session })
     }
 
     /// Deletes a session with everything in it: a running turn stops, open streams end.
@@ -258,8 +262,11 @@ impl Loader<SessionById> for Lookups {
     type Error = Error;
 
     async fn load(&self, keys: &[SessionById]) -> Result<HashMap<SessionById, Session>, Error> {
-        let ids = keys.iter().map(|key| key.0).collect();
-        let found = read!(&self.store, sessions::get_many(self.organization_id, ids))?;
+        // Most often one is asked for, whose statement is prepared once.
+        let found = match keys {
+            [key] => read!(&self.store, sessions::get(self.organization_id, key.0, None))?.into_iter().collect(),
+            _ => read!(&self.store, sessions::get_many(self.organization_id, keys.iter().map(|key| key.0).collect()))?,
+        };
         Ok(found.into_iter().map(|session| (SessionById(session.id), session)).collect())
     }
 }

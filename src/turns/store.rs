@@ -19,14 +19,16 @@ use crate::page::Page;
 use crate::sessions::SessionStatus;
 use crate::turns::{Claim, Claimed, Step, StepStatus, Turn, TurnStatus};
 
-/// Takes the turn that has waited longest and whose session is free, or one whose owner was lost.
+/// Takes the turn that has waited longest and whose session is free, or one whose owner was lost. On PostgreSQL it locks the session with the
+/// turn and passes over both where somebody else holds one: every other transaction locks the session first, so none can wait for the other.
 static CLAIM: LazyLock<String> = LazyLock::new(|| {
     let (now, millisecond, skip_locked) = (backend::NOW, backend::MILLISECOND, backend::SKIP_LOCKED);
     format!(
         "UPDATE turns SET status = 'running', owner = $1, lease_until = {now} + $2 * {millisecond}, attempts = attempts + 1, \
          epoch = (SELECT s.epoch + 1 FROM sessions s WHERE s.organization_id = turns.organization_id AND s.id = turns.session_id), \
          started_at = COALESCE(started_at, {now}) \
-         WHERE (organization_id, id) IN (SELECT t.organization_id, t.id FROM turns t WHERE \
+         WHERE (organization_id, id) = (SELECT t.organization_id, t.id FROM turns t \
+           JOIN sessions s ON s.organization_id = t.organization_id AND s.id = t.session_id WHERE \
            (t.status = 'queued' AND NOT EXISTS (SELECT 1 FROM turns r WHERE r.organization_id = t.organization_id \
              AND r.session_id = t.session_id AND (r.status = 'running' OR (r.status = 'queued' AND r.message_sequence < t.message_sequence)))) \
            OR (t.status = 'running' AND t.lease_until < {now}) \
@@ -34,6 +36,9 @@ static CLAIM: LazyLock<String> = LazyLock::new(|| {
          RETURNING *"
     )
 });
+
+/// The system prompt of a session's agent.
+const SYSTEM_PROMPT: &str = "(SELECT a.system_prompt FROM agents a WHERE a.organization_id = sessions.organization_id AND a.id = sessions.agent_id)";
 
 /// Claims a turn and begins its step, in one transaction; nothing where no turn waits. The first claim stores what every turn begins with.
 pub async fn claim(conn: &mut Conn, claim: Claim) -> Result<Option<Claimed>> {
@@ -49,8 +54,8 @@ pub async fn claim(conn: &mut Conn, claim: Claim) -> Result<Option<Claimed>> {
         sessions::finished_at.eq(None::<Timestamp>),
         sessions::started_at.eq(sql("COALESCE(started_at, ").bind::<TimestampSql, _>(Timestamp::now()).sql(")")),
     ));
-    let session = session.returning((sessions::agent_id, sessions::next_event_sequence));
-    let (agent_id, next): (Id, i64) = session.get_result(conn).await?;
+    let session = session.returning((sql::<Text>(SYSTEM_PROMPT), sessions::next_event_sequence));
+    let (system_prompt, next): (String, i64) = session.get_result(conn).await?;
     let mut step = Step::running(turn.organization_id, turn.session_id, turn.id, claim.model);
     step.attempt = turn.attempts;
     step.started_sequence = next - 1;
@@ -60,7 +65,7 @@ pub async fn claim(conn: &mut Conn, claim: Claim) -> Result<Option<Claimed>> {
         abandon_steps(conn, &turn).await?;
     }
     diesel::insert_into(steps::table).values(&step).execute(conn).await?;
-    Ok(Some(Claimed { turn, step, agent_id, events }))
+    Ok(Some(Claimed { turn, step, system_prompt, events }))
 }
 
 fn first_events(turn: &Turn, step: &Step, first: bool) -> Vec<Event> {

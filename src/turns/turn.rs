@@ -95,8 +95,8 @@ pub struct Claimed {
     pub turn: Turn,
     /// The step that began.
     pub step: Step,
-    /// The session's agent.
-    pub agent_id: Id,
+    /// What the session's agent tells its model before the conversation.
+    pub system_prompt: String,
     /// What the claim stored, to show.
     pub events: Vec<Event>,
 }

@@ -45,8 +45,8 @@ async fn a_failed_turn_gives_its_users_words_only() {
         stream.until(end).await;
     }
     assert_eq!(request_texts(&model.request().await.body), [system(), user("one")]);
-    assert_eq!(request_texts(&model.request().await.body), [system(), user("one|two")]);
-    let joined = [system(), user("one|two"), assistant("Fine."), user("three")];
+    assert_eq!(request_texts(&model.request().await.body), [system(), user("one\n\ntwo")]);
+    let joined = [system(), user("one\n\ntwo"), assistant("Fine."), user("three")];
     assert_eq!(request_texts(&model.request().await.body), joined);
 }
 
