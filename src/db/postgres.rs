@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use deadpool::Runtime;
 use deadpool::managed::{self, Metrics, Object, Pool, RecycleError, RecycleResult};
 use diesel::sql_types::{Bool, Text};
-use diesel_async::{AsyncConnection as _, AsyncPgConnection, TransactionManager as _};
+use diesel_async::pooled_connection::PoolableConnection as _;
+use diesel_async::{AsyncConnection as _, AsyncPgConnection};
 use futures_util::future::BoxFuture;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -20,6 +22,8 @@ pub type Backend = diesel::pg::Pg;
 pub const NOW: &str = "now()";
 /// What times are counted in, for one millisecond.
 pub const MILLISECOND: &str = "INTERVAL '1 millisecond'";
+/// Whether the lease of turn `t` is over.
+pub const LEASE_IS_OVER: &str = "t.lease_until < now()";
 /// A row that another replica is claiming is passed over.
 pub const SKIP_LOCKED: &str = "FOR UPDATE SKIP LOCKED";
 
@@ -81,9 +85,8 @@ impl managed::Manager for Connections {
 
     // No query here: one for each checkout would halve the reads per second.
     async fn recycle(&self, conn: &mut Conn, _: &Metrics) -> RecycleResult<Error> {
-        use diesel_async::AsyncConnection;
-        if <Conn as AsyncConnection>::TransactionManager::is_broken_transaction_manager(conn) {
-            return Err(RecycleError::message("a transaction was left open"));
+        if conn.is_broken() {
+            return Err(RecycleError::message("the connection is gone, or a transaction was left open"));
         }
         Ok(())
     }

@@ -31,6 +31,8 @@ pub type Backend = diesel::sqlite::Sqlite;
 pub const NOW: &str = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)";
 /// What [`NOW`] and times are counted in, for one millisecond.
 pub const MILLISECOND: &str = "1000";
+/// Whether the lease of turn `t` is over. Nobody else can be alive, so only a turn that was given up: this machine may have slept.
+pub const LEASE_IS_OVER: &str = "t.lease_until = 0";
 /// One writer at a time: nothing to skip.
 pub const SKIP_LOCKED: &str = "";
 
@@ -94,7 +96,7 @@ impl Database {
             .boxed()
         });
         self.jobs.send(job).await.map_err(|_| Error::unavailable("the writer has stopped"))?;
-        result.await.unwrap_or_else(|_| Err(Error::internal("the writer dropped a job")))
+        result.await.unwrap_or_else(|_| Err(Error::unavailable("the writer could not do it")))
     }
 }
 

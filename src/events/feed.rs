@@ -4,13 +4,14 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::{broadcast, watch};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{Cursor, Event};
 use crate::db::ids::Id;
 
 /// Events that a channel keeps for watchers a little behind; older ones are read from the database.
 const EVENTS_MAX: usize = 256;
-/// Bytes of text that a channel keeps likewise, not counting the step that is running.
+/// Bytes of text that a channel keeps likewise; the newest event's text is kept whatever its size.
 const TEXT_BYTES_MAX: usize = 256 * 1024;
 /// Events that an organization's watcher may be behind before its subscription ends.
 const ORGANIZATION_EVENTS_MAX: usize = 1024;
@@ -43,6 +44,7 @@ pub struct Feed(Arc<Channels>);
 struct Channels {
     sessions: Mutex<Registry>,
     organizations: broadcast::Sender<Arc<Event>>,
+    stopping: CancellationToken,
 }
 
 #[derive(Default)]
@@ -85,7 +87,7 @@ pub(super) enum Next {
 impl Default for Feed {
     fn default() -> Self {
         let organizations = broadcast::Sender::new(ORGANIZATION_EVENTS_MAX);
-        Self(Arc::new(Channels { sessions: Mutex::default(), organizations }))
+        Self(Arc::new(Channels { sessions: Mutex::default(), organizations, stopping: CancellationToken::new() }))
     }
 }
 
@@ -111,6 +113,11 @@ impl Feed {
         self.0.organizations.subscribe()
     }
 
+    /// Returns when every stream shall end.
+    pub fn stopping(&self) -> WaitForCancellationFutureOwned {
+        self.0.stopping.clone().cancelled_owned()
+    }
+
     /// Ends every stream of this session: it is deleted.
     pub fn close(&self, session_id: Id) {
         let channel = lock(&self.0.sessions).channels.get(&session_id).and_then(Weak::upgrade);
@@ -121,6 +128,7 @@ impl Feed {
 
     /// Ends every stream, now and later: the server stops.
     pub fn stop(&self) {
+        self.0.stopping.cancel();
         let channels: Vec<_> = {
             let mut registry = lock(&self.0.sessions);
             registry.stopped = true;
@@ -218,7 +226,18 @@ impl State {
         Live::Fact(self.entries[index].event.clone())
     }
 
+    /// Takes the next event. One that was shown already is dropped; where some are missing in between, watchers are sent to the database.
     fn push(&mut self, event: Arc<Event>) {
+        if let Some(newest) = self.entries.back().map(|entry| entry.event.sequence) {
+            if event.sequence <= newest {
+                return;
+            }
+            if event.sequence > newest + 1 {
+                self.entries.clear();
+                self.text_bytes = 0;
+                self.trimmed = true;
+            }
+        }
         self.entries.push_back(Entry { event, text: String::new() });
         while self.entries.len() > 1 && (self.entries.len() > EVENTS_MAX || self.text_bytes > TEXT_BYTES_MAX) {
             if let Some(oldest) = self.entries.pop_front() {

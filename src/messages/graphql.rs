@@ -66,7 +66,7 @@ pub struct SendMessageInput {
     pub content: Vec<ContentPartInput>,
 }
 
-/// Which turn to cancel: exactly one of `sessionId` and `turnId`.
+/// Which turn to cancel: exactly one of `sessionId` and `turnId`. (No `@oneOf`, for `agentId` may stand beside either.)
 #[derive(InputObject)]
 pub struct CancelTurnInput {
     /// Whatever this session is doing: its running turn ends, messages that wait are withdrawn.
@@ -82,7 +82,7 @@ pub struct CancelTurnInput {
 pub struct CancelTurnPayload {
     /// The session as it is now.
     session: Session,
-    /// The turn that was running, as it is now; null where none was.
+    /// The turn that was named, else the one that was running, as it is now; null where none was.
     turn: Option<Turn>,
 }
 
@@ -135,11 +135,16 @@ impl MessageMutation {
 /// Cancels and waits for the turn's end.
 async fn cancel(ctx: &Context<'_>, session_id: Id, only: Option<Id>) -> Result<Option<Turn>, Error> {
     let organization_id = viewer(ctx).organization_id;
-    let mut changes = ctx.data_unchecked::<Feed>().channel(session_id).changes();
+    // Held until the end: a channel that nobody holds tells nothing.
+    let channel = ctx.data_unchecked::<Feed>().channel(session_id);
+    let mut changes = channel.changes();
     let running = commit!(store(ctx), messages::cancel(organization_id, session_id, only))?;
     // A claim may have passed over the session while this held its lock.
     ctx.data_unchecked::<Signals>().work_waits();
-    let Some(running) = running else { return Ok(None) };
+    let Some(running) = running else {
+        let Some(named) = only else { return Ok(None) };
+        return read!(store(ctx), turns::get(organization_id, named));
+    };
     let ended = async {
         loop {
             // A turn that was only just claimed may not listen yet; it shows its first events when it does.

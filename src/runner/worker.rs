@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use super::turn;
 use crate::db::{Store, commit};
 use crate::error::Result;
 use crate::events::Feed;
-use crate::llm::{ModelError, ModelTarget, Models};
+use crate::llm::Models;
 use crate::turns::{Claim, Claimed, Signals};
 
 /// Turns answered at once by this process.
@@ -82,12 +82,12 @@ impl Runner {
     /// Claims everything that waits, then a turn for each signal.
     async fn claim_turns(self: Arc<Self>) {
         let mut sweeping = true;
-        while let Some(Ok((slot, target))) = self.stopping.run_until_cancelled(self.ready()).await {
-            match self.claim(&target).await {
+        while let Some(Ok(slot)) = self.stopping.run_until_cancelled(self.slots.clone().acquire_owned()).await {
+            match self.claim().await {
                 Ok(Some(claimed)) => {
                     let runner = self.clone();
                     self.spawn(async move {
-                        let another_waits = turn::answer(&runner, claimed, target).await;
+                        let another_waits = turn::answer(&runner, claimed).await;
                         drop(slot);
                         if another_waits {
                             runner.signals.work_waits();
@@ -111,18 +111,15 @@ impl Runner {
         }
     }
 
-    /// A place for one more turn and the model that shall answer it.
-    async fn ready(&self) -> Result<(OwnedSemaphorePermit, Result<ModelTarget, ModelError>), AcquireError> {
-        Ok((self.slots.clone().acquire_owned().await?, self.models.resolve().await))
+    async fn claim(&self) -> Result<Option<Claimed>> {
+        // The model's name where it is known already; a list of models is asked for only once a turn is there.
+        let model = self.models.settled().map(|target| target.model).unwrap_or_default();
+        let claim = Claim { owner: self.owner.clone(), lease_ms: self.lease_ms(), model };
+        commit!(&self.store, turns::claim(claim))
     }
 
-    async fn claim(&self, target: &Result<ModelTarget, ModelError>) -> Result<Option<Claimed>> {
-        let claim = Claim {
-            owner: self.owner.clone(),
-            lease_ms: i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX),
-            model: target.as_ref().map(|target| target.model.clone()).unwrap_or_default(),
-        };
-        commit!(&self.store, turns::claim(claim))
+    fn lease_ms(&self) -> i64 {
+        i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX)
     }
 
     /// Returns whether a signal told that a turn may wait. On a shared database it also returns without one now and then, since nothing tells
@@ -137,13 +134,14 @@ impl Runner {
 
     async fn renew_leases(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(self.lease / 3);
-        let lease_ms = i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX);
         while self.stopping.run_until_cancelled(ticks.tick()).await.is_some() {
-            if self.slots.available_permits() == TURNS_MAX {
+            // Only what a task here is at: a turn that nobody answers shall be claimed again.
+            let held = self.signals.held();
+            if held.is_empty() {
                 continue;
             }
-            let owner = self.owner.clone();
-            if let Err(error) = commit!(&self.store, turns::renew(owner, lease_ms)) {
+            let (owner, lease_ms) = (self.owner.clone(), self.lease_ms());
+            if let Err(error) = commit!(&self.store, turns::renew(owner, held, lease_ms)) {
                 tracing::warn!(?error, "leases could not be renewed");
             }
         }

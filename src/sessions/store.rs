@@ -69,7 +69,8 @@ pub async fn update(conn: &mut Conn, organization_id: Id, input: UpdateSessionIn
         sessions::updated_at.eq(Timestamp::now()),
     );
     let changed = diesel::update(sessions::table.find((organization_id, session.id))).set(change);
-    Ok(changed.returning(Session::as_select()).get_result(conn).await?)
+    let changed = changed.returning(Session::as_select()).get_result(conn).await.optional()?;
+    changed.ok_or_else(|| Error::not_found("session"))
 }
 
 /// Deletes the session and everything in it.

@@ -74,6 +74,11 @@ impl Signals {
         }
     }
 
+    /// The turns that are being answered here.
+    pub fn held(&self) -> Vec<Id> {
+        self.running().values().map(|answering| answering.turn_id).collect()
+    }
+
     /// Takes the session's place; gives back who still has it.
     fn enter(&self, session_id: Id, answering: &Answering) -> Option<Answering> {
         match self.running().entry(session_id) {

@@ -31,7 +31,7 @@ pub struct Step {
     pub attempt: i64,
     /// How far it is.
     pub status: StepStatus,
-    /// The model that was asked.
+    /// The model that was asked; empty while a step that just began still looks for it.
     pub model: String,
     /// What the model said. Of a running step, follow the deltas: the row is written when it ends.
     pub text: String,

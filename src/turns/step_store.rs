@@ -17,6 +17,7 @@ use crate::turns::{Step, ToolCall, Usage};
 pub async fn finish_step(conn: &mut Conn, step: &Step) -> Result<()> {
     let change = (
         steps::status.eq(step.status),
+        steps::model.eq(&step.model),
         steps::text.eq(&step.text),
         steps::reasoning.eq(&step.reasoning),
         steps::input_tokens.eq(step.input_tokens),

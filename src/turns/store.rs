@@ -19,21 +19,31 @@ use crate::page::Page;
 use crate::sessions::SessionStatus;
 use crate::turns::{Claim, Claimed, Step, StepStatus, Turn, TurnStatus};
 
-/// Takes the turn that has waited longest and whose session is free, or one whose owner was lost. On PostgreSQL it locks the session with the
-/// turn and passes over both where somebody else holds one: every other transaction locks the session first, so none can wait for the other.
+/// Takes a turn whose owner was lost, or the one that has waited longest and whose session is free. Each is found by an index of its own. On
+/// PostgreSQL the session is locked with the turn, and both are passed over where somebody else holds one: every other transaction locks the
+/// session first, so none can wait for the other.
 static CLAIM: LazyLock<String> = LazyLock::new(|| {
-    let (now, millisecond, skip_locked) = (backend::NOW, backend::MILLISECOND, backend::SKIP_LOCKED);
+    let (now, millisecond, expired, skip_locked) =
+        (backend::NOW, backend::MILLISECOND, backend::LEASE_IS_OVER, backend::SKIP_LOCKED);
+    let of_session = "r.organization_id = t.organization_id AND r.session_id = t.session_id";
+    let candidate = |condition: &str, order: &str| {
+        format!(
+            "SELECT * FROM (SELECT t.organization_id, t.id FROM turns t \
+             JOIN sessions s ON s.organization_id = t.organization_id AND s.id = t.session_id \
+             WHERE {condition} ORDER BY {order} LIMIT 1 {skip_locked}) c"
+        )
+    };
+    let lost = candidate(&format!("t.status = 'running' AND {expired}"), "t.lease_until");
+    let free = format!(
+        "t.status = 'queued' AND NOT EXISTS (SELECT 1 FROM turns r WHERE {of_session} AND r.status = 'running') \
+         AND NOT EXISTS (SELECT 1 FROM turns r WHERE {of_session} AND r.status = 'queued' AND r.message_sequence < t.message_sequence)"
+    );
+    let waiting = candidate(&free, "t.created_at, t.message_sequence");
     format!(
         "UPDATE turns SET status = 'running', owner = $1, lease_until = {now} + $2 * {millisecond}, attempts = attempts + 1, \
          epoch = (SELECT s.epoch + 1 FROM sessions s WHERE s.organization_id = turns.organization_id AND s.id = turns.session_id), \
          started_at = COALESCE(started_at, {now}) \
-         WHERE (organization_id, id) = (SELECT t.organization_id, t.id FROM turns t \
-           JOIN sessions s ON s.organization_id = t.organization_id AND s.id = t.session_id WHERE \
-           (t.status = 'queued' AND NOT EXISTS (SELECT 1 FROM turns r WHERE r.organization_id = t.organization_id \
-             AND r.session_id = t.session_id AND (r.status = 'running' OR (r.status = 'queued' AND r.message_sequence < t.message_sequence)))) \
-           OR (t.status = 'running' AND t.lease_until < {now}) \
-           ORDER BY t.created_at, t.message_sequence LIMIT 1 {skip_locked}) \
-         RETURNING *"
+         WHERE (organization_id, id) = (SELECT * FROM ({lost} UNION ALL {waiting}) candidates LIMIT 1) RETURNING *"
     )
 });
 
@@ -101,12 +111,13 @@ pub async fn release(conn: &mut Conn, owner: Option<String>) -> Result<()> {
     Ok(())
 }
 
-/// Holds this owner's running turns for another `lease_ms`.
-pub async fn renew(conn: &mut Conn, owner: String, lease_ms: i64) -> Result<()> {
+/// Holds these running turns for another `lease_ms`, where they are still this owner's.
+pub async fn renew(conn: &mut Conn, owner: String, ids: Vec<Id>, lease_ms: i64) -> Result<()> {
     let (now, millisecond) = (backend::NOW, backend::MILLISECOND);
-    let renew =
-        format!("UPDATE turns SET lease_until = {now} + $1 * {millisecond} WHERE status = 'running' AND owner = $2");
-    diesel::sql_query(renew).bind::<BigInt, _>(lease_ms).bind::<Text, _>(owner).execute(conn).await?;
+    let until = sql(&format!("{now} + ")).bind::<BigInt, _>(lease_ms).sql(&format!(" * {millisecond}"));
+    let held = turns::table.filter(turns::status.eq(TurnStatus::Running)).filter(turns::owner.eq(owner));
+    let renewed = diesel::update(held.filter(turns::id.eq_any(ids))).set(turns::lease_until.eq(until));
+    renewed.execute(conn).await?;
     Ok(())
 }
 
@@ -122,7 +133,9 @@ pub async fn finish_turn(conn: &mut Conn, turn: &Turn) -> Result<()> {
         turns::finished_at.eq(turn.finished_at),
     );
     let row = turns::table.find((turn.organization_id, turn.session_id, turn.message_sequence));
-    let ended = diesel::update(row.filter(turns::epoch.eq(turn.epoch))).set(change).execute(conn).await?;
+    // Ended already: an end whose commit went through although its answer was lost is not stored twice.
+    let ours = row.filter(turns::epoch.eq(turn.epoch)).filter(turns::status.eq(TurnStatus::Running));
+    let ended = diesel::update(ours).set(change).execute(conn).await?;
     if ended == 1 { Ok(()) } else { Err(Error::fenced()) }
 }
 
@@ -135,15 +148,6 @@ pub async fn create(conn: &mut Conn, turn: &Turn) -> Result<()> {
 /// The turn with this id.
 pub async fn get(conn: &mut Conn, organization_id: Id, id: Id) -> Result<Option<Turn>> {
     let found = turns::table.filter(turns::organization_id.eq(organization_id)).filter(turns::id.eq(id));
-    Ok(found.select(Turn::as_select()).get_result(conn).await.optional()?)
-}
-
-/// The session's running turn.
-pub async fn running(conn: &mut Conn, organization_id: Id, session_id: Id) -> Result<Option<Turn>> {
-    let found = turns::table
-        .filter(turns::organization_id.eq(organization_id))
-        .filter(turns::session_id.eq(session_id))
-        .filter(turns::status.eq(TurnStatus::Running));
     Ok(found.select(Turn::as_select()).get_result(conn).await.optional()?)
 }
 

@@ -84,7 +84,7 @@ pub struct Claim {
     pub owner: String,
     /// How long the turn is its own without renewal, in milliseconds.
     pub lease_ms: i64,
-    /// The model that shall answer.
+    /// The model that shall answer, where it is known.
     pub model: String,
 }
 

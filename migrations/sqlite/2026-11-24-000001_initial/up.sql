@@ -81,6 +81,7 @@ CREATE UNIQUE INDEX turns_by_id ON turns (organization_id, id);
 -- At most one running turn per session.
 CREATE UNIQUE INDEX turns_one_running ON turns (organization_id, session_id) WHERE status = 'running';
 CREATE INDEX turns_queue ON turns (created_at, message_sequence) WHERE status = 'queued';
+CREATE INDEX turns_waiting ON turns (organization_id, session_id, message_sequence) WHERE status = 'queued';
 CREATE INDEX turns_leases ON turns (lease_until) WHERE status = 'running';
 
 -- One model call in a turn. `started_sequence` is its step.started event: the first half of its deltas' cursors.
