@@ -11,17 +11,44 @@ use std::{env, fs};
 const PACKAGE_FILES: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 const PAGES: &str = "src/edge/pages";
 
-/// Name under `/graphiql/`, npm package, file in it.
-const ASSETS: [(&str, &str, &str); 5] = [
-    ("react.js", "react", "umd/react.production.min.js"),
-    ("react-dom.js", "react-dom", "umd/react-dom.production.min.js"),
-    ("graphql-ws.js", "graphql-ws", "umd/graphql-ws.min.js"),
-    ("graphiql.js", "graphiql", "graphiql.min.js"),
-    ("graphiql.css", "graphiql", "graphiql.min.css"),
+/// Name under `/graphiql/`, npm package, file in it, hash of the file: a browser refuses another one, whoever serves it.
+const ASSETS: [(&str, &str, &str, &str); 5] = [
+    (
+        "react.js",
+        "react",
+        "umd/react.production.min.js",
+        "sha384-DGyLxAyjq0f9SPpVevD6IgztCFlnMF6oW/XQGmfe+IsZ8TqEiDrcHkMLKI6fiB/Z",
+    ),
+    (
+        "react-dom.js",
+        "react-dom",
+        "umd/react-dom.production.min.js",
+        "sha384-gTGxhz21lVGYNMcdJOyq01Edg0jhn/c22nsx0kyqP0TxaV5WVdsSH1fSDUf5YJj1",
+    ),
+    (
+        "graphql-ws.js",
+        "graphql-ws",
+        "umd/graphql-ws.min.js",
+        "sha384-+EVxFEOpy8LWPRQcpntm0FKN2O+BzrMNSL0G3HIgVWFmeb6xqZqjuLivrQUTXZKi",
+    ),
+    (
+        "graphiql.js",
+        "graphiql",
+        "graphiql.min.js",
+        "sha384-9XdHu7ajgGJziD4J1zNBKQ842Q/+zZfDv+ib1eMhZWBH6hPAs806x+Jbcf0yNO6B",
+    ),
+    (
+        "graphiql.css",
+        "graphiql",
+        "graphiql.min.css",
+        "sha384-1el1QShFBnnXTx9x/Cprg82hZWKt0ry29OAYIXt05swbi0KcZDFoj0CWguMpopJr",
+    ),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
+    // Where npm is looked for.
+    println!("cargo:rerun-if-env-changed=PATH");
     for file in PACKAGE_FILES {
         println!("cargo:rerun-if-changed={PAGES}/{file}");
     }
@@ -56,7 +83,7 @@ fn fetch(pages: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
         return Err(format!("npm ci failed: {}", errors.lines().next().unwrap_or_default()).into());
     }
     fs::create_dir_all(to)?;
-    for (name, package, file) in ASSETS {
+    for (name, package, file, _) in ASSETS {
         fs::copy(work.join("node_modules").join(package).join(file), to.join(name))?;
     }
     // The packages are a hundred times larger than what is kept of them.
@@ -68,19 +95,22 @@ fn fetch(pages: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
 fn table(pages: &Path, files: &Path, embedded: bool) -> Result<String, Box<dyn Error>> {
     let packages = fs::read_to_string(pages.join("package.json"))?;
     let mut table = format!("const EMBEDDED: bool = {embedded};\nconst ASSETS: &[Asset] = &[\n");
-    for (name, package, file) in ASSETS {
-        if embedded {
+    for (name, package, file, integrity) in ASSETS {
+        let (address, body) = if embedded {
             let path = files.join(name);
             let mut hasher = DefaultHasher::new();
             fs::read(&path)?.hash(&mut hasher);
             let address = format!("/graphiql/{name}?v={:016x}", hasher.finish());
-            writeln!(table, "    Asset {{ name: {name:?}, address: {address:?}, body: include_bytes!({path:?}) }},")?;
+            (address, format!("include_bytes!({path:?})"))
         } else {
             let version =
                 version(&packages, package).ok_or_else(|| format!("package.json has no exact version of {package}"))?;
-            let address = format!("https://unpkg.com/{package}@{version}/{file}");
-            writeln!(table, "    Asset {{ name: {name:?}, address: {address:?}, body: b\"\" }},")?;
-        }
+            (format!("https://unpkg.com/{package}@{version}/{file}"), "b\"\"".to_owned())
+        };
+        writeln!(
+            table,
+            "    Asset {{ name: {name:?}, address: {address:?}, integrity: {integrity:?}, body: {body} }},"
+        )?;
     }
     table.push_str("];\n");
     Ok(table)

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::db::{Counters, Store, commit};
-use crate::edge::{self, EdgeSettings};
+use crate::edge::{self, EdgeSettings, Sockets};
 use crate::error::{Error, Result};
 use crate::events::Feed;
 use crate::gateway::Gateway;
@@ -62,7 +62,7 @@ impl App {
         let settings = EdgeSettings {
             listen: address,
             allowed_origins: config.cors_allowed_origins.clone(),
-            allowed_hosts: vec![config.host.clone()],
+            allowed_hosts: config.own_names(),
         };
         let (rest, _) = everruns_rest::router(gateway.clone());
         let router = edge::check_origins(edge::router(gateway).merge(rest), settings);
@@ -88,7 +88,8 @@ impl App {
     async fn serve(self, stop: CancellationToken) -> Result<()> {
         let Self { router, listener, feed, runner, .. } = self;
         let signal = stop.clone();
-        let serving = axum::serve(listener, router).with_graceful_shutdown(async move { signal.cancelled().await });
+        let serving =
+            axum::serve(Sockets(listener), router).with_graceful_shutdown(async move { signal.cancelled().await });
         let serving = tokio::spawn(serving.into_future());
         stop.cancelled().await;
         feed.stop();
@@ -98,7 +99,7 @@ impl App {
             Ok(Ok(Err(error))) => Err(Error::internal(error)),
             Ok(Err(error)) => Err(Error::internal(error)),
             Err(_) => {
-                let _: () = tracing::warn!("requests that did not end in time were cut");
+                tracing::warn!("requests that did not end in time were cut");
                 Ok(())
             }
         }

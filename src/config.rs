@@ -1,6 +1,10 @@
 //! Settings: each an environment variable and a flag of `everruns serve`. Nothing else reads the environment.
 
+use std::fs;
+use std::str::FromStr;
+
 use clap::{Parser, Subcommand, ValueEnum};
+use http::Uri;
 use secrecy::SecretString;
 
 /// A self-hosted server for AI agents.
@@ -58,9 +62,9 @@ pub struct Config {
     #[arg(long, env = "DEFAULT_MODEL")]
     pub default_model: Option<String>,
 
-    /// Origins whose pages may use the server, besides its own (comma list).
-    #[arg(long, env = "CORS_ALLOWED_ORIGINS", value_delimiter = ',')]
-    pub cors_allowed_origins: Vec<String>,
+    /// Origins whose pages may use the server, besides its own (comma list); their hosts are names of this server too.
+    #[arg(long, env = "CORS_ALLOWED_ORIGINS", default_value = "")]
+    pub cors_allowed_origins: Origins,
 
     /// What to log, for example info or everruns=debug.
     #[arg(long = "log", env = "RUST_LOG", default_value = "info")]
@@ -82,4 +86,66 @@ impl CommandLine {
             _ => self.settings,
         }
     }
+}
+
+impl Config {
+    /// The names that this server answers to, besides localhost and its addresses.
+    pub fn own_names(&self) -> Vec<String> {
+        let mut names = vec![self.host.clone()];
+        names.extend(machine_name());
+        names.extend(self.cors_allowed_origins.hosts());
+        names
+    }
+}
+
+/// Origins as a browser writes them: lower case, without a default port or a slash at the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origins(Vec<String>);
+
+impl Origins {
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    fn hosts(&self) -> impl Iterator<Item = String> {
+        self.0.iter().filter_map(|origin| origin.parse::<Uri>().ok()?.host().map(str::to_owned))
+    }
+}
+
+impl FromStr for Origins {
+    type Err = String;
+
+    /// Reads a comma list; an empty one has no origin.
+    fn from_str(list: &str) -> Result<Self, String> {
+        let origins = list.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+        origins.map(origin).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+fn origin(given: &str) -> Result<String, String> {
+    let text = given.strip_suffix('/').unwrap_or(given).to_ascii_lowercase();
+    let uri = text.parse::<Uri>().map_err(|_| no_origin(given))?;
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(no_origin(given)) };
+    // A path, a query or credentials are no part of an origin, and `*` would open a server without passwords to every page.
+    if text != format!("{scheme}://{authority}") || text.contains(['@', '*']) {
+        return Err(no_origin(given));
+    }
+    let default_port = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => "",
+    };
+    Ok(text.strip_suffix(default_port).unwrap_or(&text).to_owned())
+}
+
+fn no_origin(given: &str) -> String {
+    format!("`{given}` is no origin; write each in full, as https://app.example.com or http://localhost:3000")
+}
+
+/// The machine's own name, where the system has a file that says it.
+fn machine_name() -> Option<String> {
+    let name =
+        ["/proc/sys/kernel/hostname", "/etc/hostname"].into_iter().find_map(|file| fs::read_to_string(file).ok())?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }

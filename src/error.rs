@@ -36,9 +36,13 @@ pub enum ErrorCode {
     RateLimited,
     /// A fault of the server; the log has the cause. REST: 500.
     InternalServerError,
-    /// The server cannot do this now, for example because its database is out of reach. REST: 503.
+    /// The server cannot do this now, for example because its database is out of reach; `extensions.retryAfter` says when to try again, in
+    /// seconds. REST: 503.
     Unavailable,
 }
+
+/// When to try again what cannot be done now, in seconds.
+pub const RETRY_AFTER_SECONDS: u32 = 1;
 
 /// One refusal or failure.
 #[derive(Debug, Clone)]
@@ -49,6 +53,8 @@ pub struct Error {
     pub message: Cow<'static, str>,
     /// The part of the input that is wrong, as a path in GraphQL spelling (`input.systemPrompt`).
     pub field: Option<Cow<'static, str>>,
+    /// After how many seconds it is worth to try again.
+    pub retry_after: Option<u32>,
     /// What the log reads.
     cause: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
@@ -76,7 +82,8 @@ impl Error {
 
     /// The server cannot do this now.
     pub fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::new(ErrorCode::Unavailable, "the server cannot do this now, try again").caused_by(cause)
+        let now = Self::new(ErrorCode::Unavailable, "the server cannot do this now, try again");
+        Self { retry_after: Some(RETRY_AFTER_SECONDS), ..now }.caused_by(cause)
     }
 
     /// A turn is no longer its owner's: another one claimed it, or its session is gone. Never shown to a caller.
@@ -90,7 +97,7 @@ impl Error {
     }
 
     fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), field: None, cause: None }
+        Self { code, message: message.into(), field: None, retry_after: None, cause: None }
     }
 
     fn caused_by(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -129,6 +136,9 @@ impl From<Error> for async_graphql::Error {
         extensions.set("code", error.code.to_value());
         if let Some(field) = &error.field {
             extensions.set("field", field.as_ref());
+        }
+        if let Some(seconds) = error.retry_after {
+            extensions.set("retryAfter", seconds);
         }
         Self { message: error.message.to_string(), extensions: Some(extensions), source: Some(Arc::new(error)) }
     }

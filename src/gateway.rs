@@ -3,12 +3,14 @@
 //!
 //! Only parsed documents come in: a request that still carries text has not passed the guard (`edge/guard`) and is refused.
 
+use std::collections::HashSet;
 use std::future;
 use std::pin::pin;
+use std::ptr;
 use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Data, Executor, Request, Response};
+use async_graphql::{Data, Executor, Request, Response, ServerError};
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 
@@ -90,17 +92,21 @@ fn refusal(error: Error) -> Response {
 
 /// Gives every error its code and logs those that are ours.
 fn finish(mut response: Response) -> Response {
-    for error in &mut response.errors {
-        match error.source::<Error>() {
-            Some(source) => log(source, &error.path),
-            None => library_errors::stamp(error),
-        }
+    for error in response.errors.iter_mut().filter(|error| error.source::<Error>().is_none()) {
+        library_errors::stamp(error);
     }
+    log(&response);
     response
 }
 
-fn log(error: &Error, path: &[async_graphql::PathSegment]) {
-    if let Some(cause) = error.cause() {
-        tracing::error!(code = ?error.code, ?path, cause = %cause, "a request failed");
+/// Logs each cause once: a load that failed fails every field that waited for it, with copies of one error.
+fn log(response: &Response) {
+    let mut logged = HashSet::new();
+    for ServerError { source, path, .. } in &response.errors {
+        let error = source.as_ref().and_then(|source| source.downcast_ref::<Error>());
+        let Some((error, cause)) = error.and_then(|error| Some((error, error.cause()?))) else { continue };
+        if logged.insert(ptr::from_ref(cause).cast::<()>()) {
+            tracing::error!(code = ?error.code, ?path, cause = %cause, "a request failed");
+        }
     }
 }

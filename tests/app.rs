@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
 use everruns::app::App;
-use everruns::config::{AuthModeSetting, Config};
+use everruns::config::{AuthModeSetting, Config, Origins};
 use everruns::db::Counters;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
@@ -258,7 +258,7 @@ fn config(database_url: String) -> Config {
         openai_api_key: None,
         openai_base_url: None,
         default_model: None,
-        cors_allowed_origins: Vec::new(),
+        cors_allowed_origins: Origins::default(),
         log: String::new(),
     }
 }

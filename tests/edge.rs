@@ -4,6 +4,7 @@ mod http;
 mod origin;
 mod pages;
 mod socket_clock;
+mod sockets;
 mod websocket;
 
 use serde_json::{Value, json};

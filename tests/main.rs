@@ -5,12 +5,14 @@
 #![expect(unreachable_pub, reason = "what is shared by tests is shared within one binary")]
 
 mod app;
+mod log;
 mod shapes;
 
 mod agents;
 mod bad_input;
 mod costs;
 mod edge;
+mod failures;
 mod guard;
 mod llm;
 mod messages;

@@ -6,7 +6,8 @@
 //! `Accept` chooses between a stream and a page (`events`).
 //!
 //! To add a field to an answer, add it to the document; to add an endpoint, write its operation, name it in
-//! `operations`, and add the route below. OpenAPI follows by itself (`openapi`); `UPDATE=1 cargo test` stores it.
+//! `operations`, and add the route below. OpenAPI follows by itself (`openapi`); `UPDATE=1 cargo test --workspace`
+//! stores it.
 
 mod agents;
 mod error;

@@ -8,7 +8,7 @@ use crate::{
     error::Error,
     graph::{Graph, Printed},
     operations::Operation,
-    request::{Json, Page, Path, Query, SessionPath},
+    request::{Json, Page, Path, Query, SessionPath, objects},
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -32,7 +32,7 @@ enum Role {
 enum Content {
     Object { text: String },
     Text(String),
-    Parts(Vec<Part>),
+    Parts(#[serde(deserialize_with = "objects")] Vec<Part>),
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -7,7 +7,7 @@ use async_graphql::{ComplexObject, Context, InputObject, Object, Result, SimpleO
 
 use super::{Agent, AgentFilter, CreateAgentInput, UpdateAgentInput};
 use crate::db::ids::Id;
-use crate::db::{Lookups, commit, lookups, read, store};
+use crate::db::{Lookups, commit, lookups, read, scan, store};
 use crate::error::Error;
 use crate::organizations::viewer;
 use crate::page::{Page, PageArguments, connection, wants_total};
@@ -47,7 +47,7 @@ impl AgentQuery {
 
 async fn agent_page(ctx: &Context<'_>, filter: AgentFilter, page: Page<Id>) -> Result<AgentConnection, Error> {
     let organization_id = viewer(ctx).organization_id;
-    let total = if wants_total(ctx) { read!(store(ctx), agents::count(organization_id, filter.clone()))? } else { 0 };
+    let total = if wants_total(ctx) { scan!(store(ctx), agents::count(organization_id, filter.clone()))? } else { 0 };
     let agents = read!(store(ctx), agents::list(organization_id, filter, &page))?;
     Ok(AgentConnection::new(&page, agents, total, |agent| agent.id.to_string()))
 }

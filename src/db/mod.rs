@@ -47,8 +47,9 @@ impl Store {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder).map_err(Error::internal)?;
             }
+            let lock = sqlite::lock(&path).await?;
             migrations::run_on_sqlite(&path)?;
-            return Ok(Self::Sqlite(sqlite::Database::open(&path, counters)?));
+            return Ok(Self::Sqlite(sqlite::Database::open(&path, lock, counters)?));
         }
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             migrations::run_on_postgres(text).await?;
@@ -77,6 +78,18 @@ macro_rules! read {
     };
 }
 
+/// Reads much, likewise: a scan on SQLite runs where it is asked for, so the runtime is told to move its other tasks elsewhere meanwhile.
+macro_rules! scan {
+    ($store:expr, $($call:tt)+) => {
+        match $store {
+            store @ $crate::db::Store::Sqlite(_) => tokio::task::block_in_place(|| {
+                tokio::runtime::Handle::current().block_on(async { $crate::db::read!(store, $($call)+) })
+            }),
+            store => $crate::db::read!(store, $($call)+),
+        }
+    };
+}
+
 /// Writes: `commit!(store, agents::create(agent))` runs that store function in a transaction and answers when it is durable. The arguments are
 /// moved into it.
 macro_rules! commit {
@@ -96,4 +109,4 @@ macro_rules! commit {
     };
 }
 
-pub(crate) use {commit, read};
+pub(crate) use {commit, read, scan};

@@ -1,6 +1,7 @@
 //! PostgreSQL: one pool for reads and writes; a write runs to its end even when its caller has gone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use deadpool::Runtime;
 use deadpool::managed::{self, Metrics, Object, Pool, RecycleError, RecycleResult};
@@ -29,6 +30,8 @@ pub const SKIP_LOCKED: &str = "FOR UPDATE SKIP LOCKED";
 
 /// Connections open at once.
 const CONNECTIONS_MAX: usize = 16;
+/// How long a caller waits for a free connection, and for a new one to be made.
+const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// One database.
 #[derive(Clone)]
@@ -39,8 +42,13 @@ pub struct Database {
 impl Database {
     /// A pool for this URL; no connection is opened yet.
     pub fn open(url: SecretString, counters: Arc<Counters>) -> Result<Self> {
-        let pool =
-            Pool::builder(Connections { url, counters }).max_size(CONNECTIONS_MAX).build().map_err(Error::internal)?;
+        let pool = Pool::builder(Connections { url, counters })
+            .max_size(CONNECTIONS_MAX)
+            .wait_timeout(Some(WAIT_MAX))
+            .create_timeout(Some(WAIT_MAX))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(Error::internal)?;
         Ok(Self { pool })
     }
 

@@ -4,9 +4,11 @@
 //! sixty callers share one fsync. A job awaits nothing but its connection, which answers at once; one that would wait for anything else is
 //! refused, since it would stall every writer.
 
+use std::fs::File;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use deadpool::managed::{self, Metrics, Object, Pool, RecycleResult};
 use diesel::connection::AnsiTransactionManager;
@@ -42,6 +44,9 @@ const BATCH_MAX: usize = 256;
 const QUEUE_MAX: usize = 1024;
 /// Readers open at once.
 const READERS_MAX: usize = 16;
+/// How long a starting server waits for one that is stopping, and how often it looks.
+const LOCK_WAIT: Duration = Duration::from_secs(12);
+const LOCK_RETRY: Duration = Duration::from_millis(50);
 /// How long a statement waits for another process's lock, in milliseconds.
 const BUSY_TIMEOUT_MS: u32 = 5_000;
 
@@ -50,14 +55,15 @@ const BUSY_TIMEOUT_MS: u32 = 5_000;
 pub struct Database {
     readers: Pool<Readers>,
     jobs: mpsc::Sender<Job>,
+    _lock: Arc<File>,
 }
 
 type Job = Box<dyn for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Answer> + Send>;
 type Answer = Box<dyn FnOnce(Result<()>) + Send>;
 
 impl Database {
-    /// Opens the file (it exists and is migrated) and starts its writer.
-    pub fn open(path: &Path, counters: Arc<Counters>) -> Result<Self> {
+    /// Opens the file (it exists, is migrated and ours by `lock`) and starts its writer.
+    pub fn open(path: &Path, lock: File, counters: Arc<Counters>) -> Result<Self> {
         let writer = connect(path, &counters, Role::Writer)?;
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let readers = Readers { path: path.to_owned(), counters: counters.clone() };
@@ -70,7 +76,7 @@ impl Database {
             .spawn(move || write_until_closed(writer, queue, reopen))
             .map_err(Error::internal)?;
         let readers = Pool::builder(readers).max_size(READERS_MAX).build().map_err(Error::internal)?;
-        Ok(Self { readers, jobs })
+        Ok(Self { readers, jobs, _lock: Arc::new(lock) })
     }
 
     /// A connection that can only read.
@@ -97,6 +103,23 @@ impl Database {
         });
         self.jobs.send(job).await.map_err(|_| Error::unavailable("the writer has stopped"))?;
         result.await.unwrap_or_else(|_| Err(Error::unavailable("the writer could not do it")))
+    }
+}
+
+/// Makes the file this process's own: turns that another one is answering would be taken from it. A process that is just stopping is waited for.
+pub async fn lock(path: &Path) -> Result<File> {
+    let beside = path.with_added_extension("lock");
+    let file = File::create(&beside).map_err(Error::internal)?;
+    let deadline = Instant::now() + LOCK_WAIT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(_) if Instant::now() < deadline => tokio::time::sleep(LOCK_RETRY).await,
+            Err(error) => {
+                let path = path.display();
+                return Err(Error::unavailable(format!("another server uses {path} ({error}): SQLite serves one")));
+            }
+        }
     }
 }
 

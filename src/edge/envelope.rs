@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 use super::guard::coded;
-use crate::error::ErrorCode;
+use crate::error::{ErrorCode, RETRY_AFTER_SECONDS};
 
 /// The most errors that a response shows: a document of many small mistakes must not cost a large answer.
 const ERRORS_MAX: usize = 100;
@@ -53,14 +53,23 @@ pub(super) fn is_refused_subscription(response: &Response) -> bool {
         && response.errors.iter().all(|error| of_the_root(&error.path))
 }
 
-/// The code of the first error, as it stands in its extensions.
-pub(super) fn first_code(response: &Response) -> Option<&Value> {
-    response.errors.first()?.extensions.as_ref()?.get("code")
+/// What the extensions of the first error say under this name.
+pub(super) fn of_first<'a>(response: &'a Response, name: &str) -> Option<&'a Value> {
+    response.errors.first()?.extensions.as_ref()?.get(name)
 }
 
 /// An error of the edge itself.
 pub(super) fn refusal(code: ErrorCode, message: impl Into<String>) -> ServerError {
     coded(ServerError::new(message, None), code)
+}
+
+/// The same, of what passes: it says when to try again.
+pub(super) fn refusal_for_now(code: ErrorCode, message: impl Into<String>) -> ServerError {
+    let mut error = refusal(code, message);
+    if let Some(extensions) = &mut error.extensions {
+        extensions.set("retryAfter", RETRY_AFTER_SECONDS);
+    }
+    error
 }
 
 /// Reads `query`, `operationName`, `variables` and `extensions`; other members are ignored. Errors: `BAD_USER_INPUT` with the member as `field`.

@@ -1,7 +1,7 @@
 //! GraphQL over HTTP: POST with a JSON body, GET for queries, and the upgrade of a GET to a WebSocket.
 
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Executor, Request, Response as GraphqlResponse, ServerError};
+use async_graphql::{Executor, Request, Response as GraphqlResponse, ServerError, Value as GraphqlValue};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
@@ -9,12 +9,12 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, UPGRADE};
+use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, RETRY_AFTER, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::envelope::{Printed, first_code, is_request_error, read_request, refusal};
+use super::envelope::{Printed, is_request_error, of_first, read_request, refusal};
 use super::{guard, websocket};
 use crate::error::ErrorCode;
 
@@ -174,7 +174,13 @@ impl Media {
     }
 
     fn print_with(self, status: StatusCode, mut response: GraphqlResponse) -> Response {
-        let headers = std::mem::take(&mut response.http_headers);
+        let mut headers = std::mem::take(&mut response.http_headers);
+        if status == StatusCode::SERVICE_UNAVAILABLE
+            && let Some(GraphqlValue::Number(seconds)) = of_first(&response, "retryAfter")
+            && let Some(seconds) = seconds.as_u64()
+        {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
         let content_type = match self {
             Self::Json => JSON,
             Self::GraphqlResponse => GRAPHQL_RESPONSE,
@@ -186,7 +192,7 @@ impl Media {
         if !is_request_error(response) {
             return StatusCode::OK;
         }
-        let code = first_code(response);
+        let code = of_first(response, "code");
         let is = |expected: ErrorCode| code == Some(&expected.to_value());
         match self {
             _ if is(ErrorCode::PayloadTooLarge) => StatusCode::PAYLOAD_TOO_LARGE,

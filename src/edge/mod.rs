@@ -7,6 +7,7 @@ mod websocket_messages;
 mod envelope;
 mod origin;
 mod pages;
+mod sockets;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,13 +21,17 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+pub use sockets::{Socket, Sockets};
+
+use crate::config::Origins;
+
 /// What the edge must know of the configuration.
 #[derive(Debug, Clone)]
 pub struct EdgeSettings {
     /// The address that the server listens on.
     pub listen: SocketAddr,
     /// Origins whose pages may use the server (`https://app.example.com`).
-    pub allowed_origins: Vec<String>,
+    pub allowed_origins: Origins,
     /// Host names, without port, that are the server's besides localhost and its addresses.
     pub allowed_hosts: Vec<String>,
 }

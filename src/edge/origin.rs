@@ -77,7 +77,7 @@ fn is_own_host(settings: &EdgeSettings, host: &str) -> bool {
 }
 
 fn is_own_origin(settings: &EdgeSettings, origin: &str, host: &Authority) -> bool {
-    if settings.allowed_origins.iter().any(|allowed| allowed.trim_end_matches('/').eq_ignore_ascii_case(origin)) {
+    if settings.allowed_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
         return true;
     }
     let Ok(origin) = origin.parse::<Uri>() else { return false };

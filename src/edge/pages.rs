@@ -13,6 +13,8 @@ struct Asset {
     name: &'static str,
     /// Where the page loads it from. The address changes with the file, so a browser may keep it for ever.
     address: &'static str,
+    /// Its hash, by which the browser knows it.
+    integrity: &'static str,
     /// Empty where the file is not embedded.
     body: &'static [u8],
 }
@@ -42,8 +44,9 @@ async fn page() -> Response {
         "{{note}}",
         if EMBEDDED { "" } else { "GraphiQL is loaded from unpkg.com: this server was built without npm." },
     );
-    for Asset { name, address, .. } in ASSETS {
+    for Asset { name, address, integrity, .. } in ASSETS {
         html = html.replace(&format!("{{{{{name}}}}}"), address);
+        html = html.replace(&format!("{{{{{name} integrity}}}}"), integrity);
     }
     let policy = if EMBEDDED { POLICY_EMBEDDED } else { POLICY };
     ([(CONTENT_SECURITY_POLICY, policy), (CACHE_CONTROL, "no-cache")], Html(html)).into_response()

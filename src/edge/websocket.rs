@@ -19,7 +19,9 @@ use futures_util::{Sink, SinkExt};
 use serde_json::{Map, Value as Json};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
-use super::envelope::{is_refused_subscription, is_request_error, read_request, refusal, shown};
+use super::envelope::{
+    Printed, is_refused_subscription, is_request_error, read_request, refusal, refusal_for_now, shown,
+};
 use super::guard;
 use super::websocket_messages::{ClientMessage, Close, ServerMessage};
 use crate::error::ErrorCode;
@@ -56,7 +58,11 @@ pub(super) async fn open<E: Executor>(
 ) -> Response {
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
-        Err(rejection) => return rejection.into_response(),
+        Err(rejection) => {
+            let error = refusal(ErrorCode::BadUserInput, rejection.body_text());
+            let response = GraphqlResponse::from_errors(vec![error]);
+            return (rejection.status(), axum::Json(Printed::new(&response))).into_response();
+        }
     };
     upgrade
         .protocols([SUBPROTOCOL])
@@ -197,8 +203,8 @@ where
         }
         let request = read_request(Json::Object(payload)).map_err(|error| Close::malformed(&error.message))?;
         if self.operations.len() == OPERATIONS_MAX {
-            let error =
-                refusal(ErrorCode::RateLimited, format!("A socket runs at most {OPERATIONS_MAX} operations at once"));
+            let message = format!("A socket runs at most {OPERATIONS_MAX} operations at once");
+            let error = refusal_for_now(ErrorCode::RateLimited, message);
             return self.send(ServerMessage::Error { id: &id, payload: &[error] }).await;
         }
         let mut request = match guard::admit(request) {

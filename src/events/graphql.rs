@@ -15,14 +15,14 @@ use crate::db::ids::Id;
 use crate::db::{read, store};
 use crate::error::Error;
 use crate::organizations::viewer;
-use crate::sessions::graphql::find_session;
+use crate::sessions::graphql::{find_agent, find_session};
 
 /// Which sessions' events to show. Fields given together must all hold.
 #[derive(InputObject, Clone, Copy, Debug, Default)]
 pub struct EventFilter {
-    /// Events of this agent's sessions.
+    /// Events of this agent's sessions. One that does not exist is NOT_FOUND.
     pub agent_id: Option<Id>,
-    /// Events of this session.
+    /// Events of this session. One that does not exist is NOT_FOUND.
     pub session_id: Option<Id>,
 }
 
@@ -44,9 +44,10 @@ impl EventSubscription {
         #[graphql(desc = "Only these; without it, all.")] types: Option<Vec<EventType>>,
     ) -> Result<impl Stream<Item = Result<SessionEvent>>> {
         let organization_id = viewer(ctx).organization_id;
+        // The channel comes first: a session that is deleted from here on closes it.
+        let channel = ctx.data_unchecked::<Feed>().channel(session_id);
         let session = find_session(ctx, session_id, agent_id).await?;
-        let feed = ctx.data_unchecked::<Feed>();
-        let lives = watch(store(ctx), feed, (organization_id, session_id), after, session.head()).await?;
+        let lives = watch(store(ctx), channel, (organization_id, session_id), after, session.head()).await?;
         Ok(lives
             .try_filter(move |live| {
                 future::ready(types.as_ref().is_none_or(|types| types.contains(&live.event_type())))
@@ -64,7 +65,13 @@ impl EventSubscription {
     ) -> Result<impl Stream<Item = Result<SessionEvent>>> {
         let filter = filter.unwrap_or_default();
         let organization_id = viewer(ctx).organization_id;
-        let (database, receiver) = (store(ctx).clone(), ctx.data_unchecked::<Feed>().organizations());
+        if let Some(session_id) = filter.session_id {
+            find_session(ctx, session_id, filter.agent_id).await?;
+        } else if let Some(agent_id) = filter.agent_id {
+            find_agent(ctx, agent_id).await?;
+        }
+        let feed = ctx.data_unchecked::<Feed>();
+        let (database, receiver, stopping) = (store(ctx).clone(), feed.organizations(), feed.stopping());
         let stored = stream::unfold(Some(receiver), async |receiver| {
             let mut receiver = receiver?;
             match receiver.recv().await {
@@ -79,6 +86,7 @@ impl EventSubscription {
                 && types.as_ref().is_none_or(|types| types.contains(&event.kind.into()))
         };
         Ok(stored
+            .take_until(stopping)
             .try_filter(move |event| future::ready(wanted(event)))
             .try_filter_map(move |event| {
                 let database = database.clone();

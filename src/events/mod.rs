@@ -29,4 +29,4 @@ pub use cursor::Cursor;
 pub use event::{Event, EventKind, StopReason, TurnErrorCode};
 pub use feed::{Channel, Feed, Live};
 pub use types::EventType;
-pub use watch::watch;
+pub use watch::{check, watch};

@@ -7,13 +7,13 @@ use futures_util::stream::{self, Stream};
 use tokio::sync::watch::Receiver;
 
 use super::feed::Next;
-use super::{Channel, Cursor, Event, Feed, Live};
+use super::{Channel, Cursor, Event, Live};
 use crate::db::ids::Id;
 use crate::db::{Store, read};
 use crate::error::{Error, Result};
 
 /// Events read from the database at once.
-const BACKFILL_PAGE: u16 = 200;
+const BACKFILL_PAGE: u16 = 64;
 
 struct Watcher {
     store: Store,
@@ -24,22 +24,22 @@ struct Watcher {
     cursor: Cursor,
     backfill: VecDeque<Live>,
     backfilled: bool,
+    text_shown: bool,
     caught_up: bool,
 }
 
-/// Everything of the session after `after`, then what happens. `head` is the session's newest event as read before; a cursor that points
-/// beyond it or into a character is refused.
+/// Everything of the session after `after`, then what happens. Take the session's `channel` before reading its `head`, the newest event: what is
+/// stored later is shown there, what was stored before is read here. A cursor that this stream never gave is refused.
 pub async fn watch(
     store: &Store,
-    feed: &Feed,
+    channel: Arc<Channel>,
     (organization_id, session_id): (Id, Id),
     after: Option<Cursor>,
     head: i64,
 ) -> Result<impl Stream<Item = Result<Live>> + use<>> {
-    // The feed comes first: what is stored from here on is shown there, what was stored before is read below.
-    let channel = feed.channel(session_id);
     let changed = channel.changes();
     let cursor = after.unwrap_or_default();
+    check(store, &channel, (organization_id, session_id), cursor, head).await?;
     let watcher = Watcher {
         store: store.clone(),
         organization_id,
@@ -49,9 +49,9 @@ pub async fn watch(
         cursor,
         backfill: VecDeque::new(),
         backfilled: false,
+        text_shown: false,
         caught_up: false,
     };
-    watcher.check(head).await?;
     Ok(stream::unfold(Some(watcher), async |watcher| {
         let mut watcher = watcher?;
         match watcher.next().await {
@@ -60,6 +60,34 @@ pub async fn watch(
             Err(error) => Some((Err(error), None)),
         }
     }))
+}
+
+/// Refuses a cursor that no stream of the session ever gave.
+pub async fn check(
+    store: &Store,
+    channel: &Channel,
+    (organization_id, session_id): (Id, Id),
+    cursor: Cursor,
+    head: i64,
+) -> Result<()> {
+    let refuse = |why: &'static str| Err(Error::bad_input("after", why));
+    if cursor.sequence > head {
+        return refuse("the cursor lies beyond the newest event");
+    }
+    let misplaced = "the cursor points into a text that does not have such a place";
+    match channel.text_has_boundary(cursor) {
+        _ if cursor.offset == 0 => return Ok(()),
+        Some(true) => return Ok(()),
+        // The channel has the step's whole text, or all that was said so far.
+        Some(false) => return refuse(misplaced),
+        None => {}
+    }
+    match read!(store, events::step_text(organization_id, session_id, cursor.sequence))? {
+        // The step of a lost server, whose stored text may be shorter than what its watchers saw.
+        Some((_, true)) => Ok(()),
+        Some((text, _)) if text.is_char_boundary(cursor.offset) => Ok(()),
+        _ => refuse(misplaced),
+    }
 }
 
 impl Watcher {
@@ -75,15 +103,21 @@ impl Watcher {
             }
             self.changed.borrow_and_update();
             match self.channel.after(self.cursor) {
-                Next::Live(live) => {
+                Next::Closed => return Ok(None),
+                Next::Behind => self.backfilled = false,
+                // The text so far of the running step still belongs to the backfill.
+                Next::Live(live @ Live::Delta { .. }) if !self.caught_up && !self.text_shown => {
+                    self.text_shown = true;
                     self.cursor = live.cursor();
                     return Ok(Some(live));
                 }
-                Next::Behind => self.backfilled = false,
-                Next::Closed => return Ok(None),
-                Next::Nothing if !self.caught_up => {
+                _ if !self.caught_up => {
                     self.caught_up = true;
                     return Ok(Some(Live::CaughtUp { cursor: self.cursor }));
+                }
+                Next::Live(live) => {
+                    self.cursor = live.cursor();
+                    return Ok(Some(live));
                 }
                 // The sender lives in the channel that this watcher holds.
                 Next::Nothing => self.changed.changed().await.map_err(Error::internal)?,
@@ -110,29 +144,6 @@ impl Watcher {
             }
         }
         Ok(())
-    }
-
-    /// Refuses a cursor that this stream never gave.
-    async fn check(&self, head: i64) -> Result<()> {
-        let refuse = |why: &'static str| Err(Error::bad_input("after", why));
-        if self.cursor.sequence > head {
-            return refuse("the cursor lies beyond the newest event");
-        }
-        let misplaced = "the cursor points into a text that does not have such a place";
-        match self.channel.text_has_boundary(self.cursor) {
-            _ if self.cursor.offset == 0 => return Ok(()),
-            Some(true) => return Ok(()),
-            // The channel has the step's whole text, or all that was said so far.
-            Some(false) => return refuse(misplaced),
-            None => {}
-        }
-        let sequence = self.cursor.sequence;
-        match read!(&self.store, events::step_text(self.organization_id, self.session_id, sequence))? {
-            // The step of a lost server, whose stored text may be shorter than what its watchers saw.
-            Some((_, true)) => Ok(()),
-            Some((text, _)) if text.is_char_boundary(self.cursor.offset) => Ok(()),
-            _ => refuse(misplaced),
-        }
     }
 }
 

@@ -69,9 +69,7 @@ impl Models {
     pub async fn resolve(&self) -> Result<ModelTarget, ModelError> {
         match (self.settled(), &self.provider) {
             (Some(target), _) => Ok(target),
-            (None, Some(provider)) => {
-                Ok(ModelTarget { model: self.first_listed(provider).await?, ..provider.clone() })
-            }
+            (None, Some(provider)) => Ok(ModelTarget { model: self.first_listed(provider).await?, ..provider.clone() }),
             (None, None) => Ok(simulator(llmsim::NAME.to_owned())),
         }
     }

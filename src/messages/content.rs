@@ -1,6 +1,6 @@
 //! What a message holds: text, and images beside it.
 
-use async_graphql::{InputObject, OneofObject, SimpleObject, Union};
+use async_graphql::{InputObject, Object, OneofObject, SimpleObject, Union};
 use serde::{Deserialize, Serialize};
 
 use crate::db::types::Json;
@@ -16,15 +16,10 @@ pub(super) const PARTS_MAX: usize = 100;
 /// Kinds of images that models read.
 const IMAGE_MEDIA_TYPES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 
-/// What a message holds.
-#[derive(SimpleObject, Clone, Debug)]
-pub struct MessageContent {
-    /// All its text, parts joined by line ends.
-    pub text: String,
-    /// Its parts in their order; a message of text alone has one.
-    pub parts: Vec<ContentPart>,
-    /// Its parts where there is more than text, else null: `text` says it all.
-    pub rich_parts: Option<Vec<ContentPart>>,
+/// What a message holds; its parts are read from their JSON only where they are asked for.
+pub struct MessageContent<'m> {
+    text: &'m str,
+    parts: Option<&'m Json>,
 }
 
 /// One part of a message.
@@ -71,12 +66,38 @@ pub struct ImageInput {
     pub data: String,
 }
 
-impl MessageContent {
+impl<'m> MessageContent<'m> {
     /// What a row holds.
-    pub fn stored(text: String, parts: Option<&Json>) -> Self {
-        let rich_parts = parts.and_then(|parts| serde_json::from_value::<Vec<ContentPart>>(parts.0.clone()).ok());
-        let parts = rich_parts.clone().unwrap_or_else(|| vec![ContentPart::Text(TextPart { text: text.clone() })]);
-        Self { text, parts, rich_parts }
+    pub fn stored(text: &'m str, parts: Option<&'m Json>) -> Self {
+        Self { text, parts }
+    }
+
+    /// Its parts in their order.
+    pub fn into_parts(self) -> Vec<ContentPart> {
+        self.rich().unwrap_or_else(|| vec![ContentPart::Text(TextPart { text: self.text.to_owned() })])
+    }
+
+    fn rich(&self) -> Option<Vec<ContentPart>> {
+        Vec::deserialize(&self.parts?.0).ok()
+    }
+}
+
+/// What a message holds.
+#[Object]
+impl MessageContent<'_> {
+    /// All its text, parts joined by line ends.
+    async fn text(&self) -> &str {
+        self.text
+    }
+
+    /// Its parts in their order; a message of text alone has one.
+    async fn parts(&self) -> Vec<ContentPart> {
+        Self::stored(self.text, self.parts).into_parts()
+    }
+
+    /// Its parts where there is more than text, else null: `text` says it all.
+    async fn rich_parts(&self) -> Option<Vec<ContentPart>> {
+        self.rich()
     }
 }
 

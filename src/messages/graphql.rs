@@ -8,7 +8,7 @@ use async_graphql::{ComplexObject, Context, InputObject, Object, Result, SimpleO
 
 use super::{ContentPartInput, Message, MessageContent, NewMessage, Sent, content};
 use crate::db::ids::Id;
-use crate::db::{Lookups, commit, lookups, read, store};
+use crate::db::{Lookups, commit, lookups, read, scan, store};
 use crate::error::Error;
 use crate::events::Feed;
 use crate::organizations::viewer;
@@ -26,7 +26,7 @@ connection!(MessageConnection, MessageEdge, Message);
 /// A page of the session's messages.
 pub async fn message_page(ctx: &Context<'_>, session_id: Id, page: Page<i64>) -> Result<MessageConnection, Error> {
     let organization_id = viewer(ctx).organization_id;
-    let total = if wants_total(ctx) { read!(store(ctx), messages::count(organization_id, session_id))? } else { 0 };
+    let total = if wants_total(ctx) { scan!(store(ctx), messages::count(organization_id, session_id))? } else { 0 };
     let messages = read!(store(ctx), messages::list(organization_id, session_id, &page))?;
     Ok(MessageConnection::new(&page, messages, total, |message| message.sequence.to_string()))
 }
@@ -34,8 +34,8 @@ pub async fn message_page(ctx: &Context<'_>, session_id: Id, page: Page<i64>) ->
 #[ComplexObject]
 impl Message {
     /// What it holds.
-    async fn content(&self) -> MessageContent {
-        MessageContent::stored(self.text.clone(), self.parts.as_ref())
+    async fn content(&self) -> MessageContent<'_> {
+        MessageContent::stored(&self.text, self.parts.as_ref())
     }
 
     /// In which session.

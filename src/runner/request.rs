@@ -40,10 +40,10 @@ fn answer(messages: &mut Vec<ChatMessage>, text: &str) {
 }
 
 fn parts(message: &Message) -> Vec<ChatPart> {
-    let content = MessageContent::stored(message.text.clone(), message.parts.as_ref());
+    let content = MessageContent::stored(&message.text, message.parts.as_ref());
     let part = |part| match part {
         ContentPart::Text(part) => ChatPart::Text(part.text),
         ContentPart::Image(part) => ChatPart::Image { media_type: part.media_type, data: part.data },
     };
-    content.parts.into_iter().map(part).collect()
+    content.into_parts().into_iter().map(part).collect()
 }

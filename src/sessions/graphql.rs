@@ -9,10 +9,10 @@ use super::{CreateSessionInput, Session, SessionFilter, UpdateSessionInput};
 use crate::agents::Agent;
 use crate::agents::graphql::AgentById;
 use crate::db::ids::Id;
-use crate::db::{Lookups, commit, lookups, read, store};
+use crate::db::{Lookups, commit, lookups, read, scan, store};
 use crate::error::Error;
 use crate::events::graphql::SessionEvent;
-use crate::events::{Cursor, EventType, Feed};
+use crate::events::{Cursor, EventType, Feed, check};
 use crate::messages::graphql::{MessageConnection, message_page};
 use crate::organizations::viewer;
 use crate::page::{Page, PageArguments, PageInfo, connection, wants_total};
@@ -53,8 +53,7 @@ impl SessionQuery {
         let filter = filter.unwrap_or_default();
         filter.check()?;
         if let Some(agent_id) = filter.agent_id {
-            let agent = read!(store(ctx), agents::get(viewer(ctx).organization_id, agent_id))?;
-            agent.ok_or_else(|| Error::not_found("agent"))?;
+            find_agent(ctx, agent_id).await?;
         }
         Ok(session_page(ctx, filter, page).await?)
     }
@@ -67,9 +66,15 @@ pub async fn session_page(
     page: Page<Id>,
 ) -> Result<SessionConnection, Error> {
     let organization_id = viewer(ctx).organization_id;
-    let total = if wants_total(ctx) { read!(store(ctx), sessions::count(organization_id, filter.clone()))? } else { 0 };
+    let total = if wants_total(ctx) { scan!(store(ctx), sessions::count(organization_id, filter.clone()))? } else { 0 };
     let sessions = read!(store(ctx), sessions::list(organization_id, filter, &page))?;
     Ok(SessionConnection::new(&page, sessions, total, |session| session.id.to_string()))
+}
+
+/// The agent that an operation acts in.
+pub async fn find_agent(ctx: &Context<'_>, id: Id) -> Result<Agent, Error> {
+    let found = read!(store(ctx), agents::get(viewer(ctx).organization_id, id))?;
+    found.ok_or_else(|| Error::not_found("agent"))
 }
 
 /// The session that an operation acts in.
@@ -125,6 +130,10 @@ impl Session {
         let page: Page<Cursor> = PageArguments { first, ..PageArguments::default() }.check(|_| None)?;
         let page = Page { after, ..page };
         let kinds = types.map(|types| types.into_iter().filter_map(EventType::kind).collect());
+        if let Some(cursor) = after {
+            let channel = ctx.data_unchecked::<Feed>().channel(self.id);
+            check(store(ctx), &channel, (self.organization_id, self.id), cursor, self.head()).await?;
+        }
         let from = after.unwrap_or_default().sequence;
         let mut events = read!(store(ctx), events::list(self.organization_id, self.id, from, kinds, page.limit()))?;
         let page_info = page.cut(&mut events, |event| Cursor::after(event.sequence).to_string());

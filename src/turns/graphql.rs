@@ -9,7 +9,7 @@ use async_graphql::{ComplexObject, Context, Result};
 use super::{Step, ToolCall, Turn, TurnError, Usage};
 use crate::db::ids::Id;
 use crate::db::types::BigInteger;
-use crate::db::{Lookups, lookups, read, store};
+use crate::db::{Lookups, lookups, read, scan, store};
 use crate::error::Error;
 use crate::messages::Message;
 use crate::messages::graphql::MessageById;
@@ -23,7 +23,7 @@ connection!(TurnConnection, TurnEdge, Turn);
 /// A page of the session's turns.
 pub async fn turn_page(ctx: &Context<'_>, session_id: Id, page: Page<i64>) -> Result<TurnConnection, Error> {
     let organization_id = viewer(ctx).organization_id;
-    let total = if wants_total(ctx) { read!(store(ctx), turns::count(organization_id, session_id))? } else { 0 };
+    let total = if wants_total(ctx) { scan!(store(ctx), turns::count(organization_id, session_id))? } else { 0 };
     let turns = read!(store(ctx), turns::list(organization_id, session_id, &page))?;
     Ok(TurnConnection::new(&page, turns, total, |turn| turn.message_sequence.to_string()))
 }

@@ -43,7 +43,7 @@ static CLAIM: LazyLock<String> = LazyLock::new(|| {
         "UPDATE turns SET status = 'running', owner = $1, lease_until = {now} + $2 * {millisecond}, attempts = attempts + 1, \
          epoch = (SELECT s.epoch + 1 FROM sessions s WHERE s.organization_id = turns.organization_id AND s.id = turns.session_id), \
          started_at = COALESCE(started_at, {now}) \
-         WHERE (organization_id, id) = (SELECT * FROM ({lost} UNION ALL {waiting}) candidates LIMIT 1) RETURNING *"
+         WHERE (organization_id, id) = (SELECT organization_id, id FROM ({lost} UNION ALL {waiting}) candidates LIMIT 1) RETURNING *"
     )
 });
 

@@ -96,6 +96,8 @@ fn bodies() -> Vec<(&'static str, Value, &'static str)> {
         ("an empty text as content", said(json!({ "text": "" })), "content.text"),
         ("NUL in a bare string", said(json!("\0")), "content.text"),
         ("a list of strings", said(json!(["a"])), "content"),
+        ("a part as a list", said(json!([["text", "a"]])), "content"),
+        ("an image as a list", said(json!([["image", "image/png", "AAAA"]])), "content"),
         ("a part without type", said(json!([{ "text": "a" }])), "content"),
         ("a part of an unknown type", said(json!([{ "type": "sound", "data": "AAAA" }])), "content"),
         ("a part without text", said(json!([{ "type": "text" }])), "content"),

@@ -1,7 +1,8 @@
 //! Host and Origin in mode none.
 
-use reqwest::StatusCode;
-use reqwest::header::{HOST, ORIGIN};
+use everruns::config::Origins;
+use reqwest::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HOST, ORIGIN};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Error;
@@ -81,4 +82,57 @@ async fn a_foreign_page_cannot_open_a_socket() {
         request.headers_mut().insert("origin", own.parse().unwrap());
         connect_async(request).await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_allowed_origin_may_read_and_write_and_its_host_is_a_name_of_the_server() {
+    let origins: Origins = "https://App.example/, http://other.example:8080 ,".parse().unwrap();
+    let app = TestApp::start_with(|config| config.cors_allowed_origins = origins).await;
+    for origin in ["https://app.example", "http://other.example:8080"] {
+        let ask = app.http.request(Method::OPTIONS, app.url("/graphql")).header(ORIGIN, origin);
+        let answer = ask.header("access-control-request-method", "POST").send().await.unwrap();
+        assert_eq!(answer.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], origin);
+        let post = app.http.post(app.url("/graphql")).header(ORIGIN, origin);
+        let answer = post.json(&json!({ "query": "{ __typename }" })).send().await.unwrap();
+        assert_eq!(
+            (answer.status(), &answer.headers()[ACCESS_CONTROL_ALLOW_ORIGIN]),
+            (StatusCode::OK, &origin.parse().unwrap())
+        );
+    }
+    for (host, status) in [("app.example", 200), ("other.example:9000", 200), ("another.example", 403)] {
+        let answer = app.http.get(app.url("/health")).header(HOST, host).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{host}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_machines_own_name_is_a_name_of_the_server() {
+    // Only Linux has it in a file.
+    let Ok(name) = std::fs::read_to_string("/proc/sys/kernel/hostname") else { return };
+    let app = TestApp::start().await;
+    let answer = app.http.get(app.url("/health")).header(HOST, name.trim()).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+}
+
+#[test]
+fn what_is_no_origin_is_refused_by_its_text() {
+    for bad in [
+        "*",
+        "null",
+        "app.example",
+        "https://*.example",
+        "https://a.example/path",
+        "https://a.example?q",
+        "https://a.example#f",
+        "https://me@a.example",
+        "https://",
+        "https://a b",
+    ] {
+        let refusal = format!("https://fine.example,{bad}").parse::<Origins>().unwrap_err();
+        assert!(refusal.contains(&format!("`{bad}`")), "{refusal}");
+    }
+    let same: [Origins; 2] = ["https://a.example,http://b.example", "HTTPS://a.example:443/ , http://b.example:80"]
+        .map(|list| list.parse().unwrap());
+    assert_eq!(same[0], same[1]);
+    assert_eq!("".parse(), Ok(Origins::default()));
 }

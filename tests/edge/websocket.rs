@@ -90,6 +90,16 @@ async fn both_addresses_accept_sockets() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_address_of_sockets_tells_a_plain_request_so_in_graphqls_words() {
+    let app = TestApp::start().await;
+    let answer = app.get("/graphql/ws").await;
+    assert_eq!(answer.status, 400);
+    let error = &answer.body["errors"][0];
+    assert_eq!(error["extensions"], json!({ "code": "BAD_USER_INPUT" }), "{}", answer.body);
+    assert!(error["message"].is_string() && answer.body.get("data").is_none(), "{}", answer.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_connection_init_closes_the_socket() {
     let app = TestApp::start().await;
     let mut client = Client::ready(&app).await;
@@ -233,7 +243,7 @@ async fn one_operation_too_many_is_refused_alone() {
     }
     client.subscribe("more", "{ __typename }").await;
     let message = client.hear().await;
-    assert_eq!(message["payload"][0]["extensions"]["code"], "RATE_LIMITED", "{message}");
+    assert_eq!(message["payload"][0]["extensions"], json!({ "code": "RATE_LIMITED", "retryAfter": 1 }), "{message}");
     client.say(json!({ "type": "complete", "id": "0" })).await;
     client.subscribe("more", "{ __typename }").await;
     assert_eq!(client.hear().await["type"], "next");

@@ -1,13 +1,11 @@
 //! Where a provider's key must never be seen.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use everruns::llm::{ModelErrorCode, ModelSettings};
 use serde_json::json;
 
 use super::server::{Reply, Server};
 use super::{KEY, ask, ask_at, compatible, models, user};
+use crate::log::Log;
 
 #[tokio::test]
 async fn a_key_leaves_its_server_by_no_redirect() {
@@ -39,32 +37,14 @@ async fn the_log_has_the_cause_once_and_no_key() {
     let server = Server::start(replies);
     let (models, target) = (models(ModelSettings::default()), compatible(&server.root));
     let fail = async || ask(models.client(&target), &target, user("hello")).await.end.unwrap_err();
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
-    let guard = tracing::subscriber::set_default(subscriber);
-    // A call site that another test's thread is the first to pass stays silent until it is asked about again.
+    let (log, guard) = Log::listen();
     fail().await;
-    tracing::callsite::rebuild_interest_cache();
-    log.0.lock().unwrap().clear();
+    log.clear();
     fail().await;
     drop(guard);
 
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = log.text();
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(text.contains("invalid_api_key") && text.contains("[key]"), "{text}");
     assert!(!text.contains(KEY), "{text}");
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(text)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
