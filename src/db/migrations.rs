@@ -27,7 +27,8 @@ pub(super) async fn run_on_postgres(url: &str) -> Result<()> {
     // Held by the connection, so it is given back however this ends.
     conn.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})")).await?;
     // The harness blocks its thread while it waits for the database.
-    tokio::task::block_in_place(|| {
+    let migrated = tokio::task::spawn_blocking(|| {
         AsyncMigrationHarness::new(conn).run_pending_migrations(POSTGRES).map(|_| ()).map_err(Error::internal)
-    })
+    });
+    migrated.await.map_err(Error::internal)?
 }

@@ -132,7 +132,8 @@ async fn a_waiting_turn_is_cancelled_alone_by_its_id() {
     stream.until("message.delta").await;
     let waiting = turns_of(&app, &session_id).await[1]["id"].take();
     let cancelled = app.ask(CANCEL, json!({ "input": { "turnId": waiting } })).await;
-    assert_eq!(cancelled["cancelTurn"], json!({ "session": { "status": "RUNNING" }, "turn": null }));
+    let withdrawn_turn = json!({ "id": waiting, "status": "CANCELLED" });
+    assert_eq!(cancelled["cancelTurn"], json!({ "session": { "status": "RUNNING" }, "turn": withdrawn_turn }));
     gate.open();
     stream.until("session.completed").await;
     stream.until("session.completed").await;
@@ -160,7 +161,8 @@ async fn a_running_turn_is_cancelled_alone_by_its_id() {
     assert_eq!(conversation(&app, &path, &session_id).await[2..], [assistant("partial"), assistant("Second.")]);
     // Long over, it takes nothing else with it.
     let again = app.ask(CANCEL, json!({ "input": { "turnId": running } })).await;
-    assert_eq!(again["cancelTurn"], json!({ "session": { "status": "PENDING" }, "turn": null }));
+    let ended = json!({ "id": running, "status": "CANCELLED" });
+    assert_eq!(again["cancelTurn"], json!({ "session": { "status": "PENDING" }, "turn": ended }));
 }
 
 #[tokio::test(flavor = "multi_thread")]
