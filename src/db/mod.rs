@@ -1,7 +1,7 @@
 //! The database: SQLite in one file, or PostgreSQL. Queries are written once, in each noun's `store.rs`, and compiled for both.
 //!
 //! A store file is a module twice (`sqlite`, `postgres` in its noun's `mod.rs`); only the connection's type and a few SQL words differ, which
-//! stand in [`sqlite`] and [`postgres`] here under equal names. [`read!`] and [`commit!`] pick the one that is in use: a match, no dynamic
+//! stand in [`sqlite`] and [`postgres`] here under equal names. `read!` and `commit!` pick the one that is in use: a match, no dynamic
 //! dispatch. SQL stands in store files and here, nowhere else.
 
 mod counters;

@@ -1,6 +1,6 @@
 //! Events: facts of a session, append only, numbered without a hole; and the live feed of what is being said.
 //!
-//! A watcher ([`watch`]) is a cursor that moves: first over the stored rows, then over the session's [`Channel`], where a running turn publishes
+//! A watcher ([`watch()`]) is a cursor that moves: first over the stored rows, then over the session's [`Channel`], where a running turn publishes
 //! each row after its commit and each piece of text as it comes. Nothing is queued per watcher and nothing is polled: a slow one finds more text
 //! at its cursor, a very slow one reads rows again. No database connection is held while it waits.
 
