@@ -83,3 +83,27 @@ fn declared(kinds: [&str; 6]) -> Tables {
     }
     tables
 }
+
+#[derive(diesel::QueryableByName)]
+struct Plan {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    detail: String,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_finds_its_turn_by_an_index_however_long_the_history_is() {
+    use diesel::Connection as _;
+    let app = TestApp::start().await;
+    // PostgreSQL chooses by statistics, which an empty database does not have; SQLite has one writer, which a scan would hold up.
+    if let Some(path) = secrecy::ExposeSecret::expose_secret(&app.config.database_url).strip_prefix("sqlite://") {
+        let statement = everruns::turns::sqlite::claim_statement().replace("$1", "'owner'").replace("$2", "1000");
+        let mut conn = diesel::SqliteConnection::establish(path).expect("the file opens");
+        let plan = diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}"));
+        let plan: Vec<Plan> = diesel::RunQueryDsl::load(plan, &mut conn).expect("a plan");
+        let plan: Vec<_> = plan.into_iter().map(|step| step.detail).collect();
+        let scans = |table: &str| plan.iter().any(|step| *step == format!("SCAN {table}"));
+        assert!(!scans("t") && !scans("r") && !scans("turns"), "{plan:#?}");
+        assert!(plan.iter().any(|step| step.contains("turns_queue")), "{plan:#?}");
+    }
+    app.stop().await;
+}

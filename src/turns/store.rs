@@ -50,6 +50,11 @@ static CLAIM: LazyLock<String> = LazyLock::new(|| {
 /// The system prompt of a session's agent.
 const SYSTEM_PROMPT: &str = "(SELECT a.system_prompt FROM agents a WHERE a.organization_id = sessions.organization_id AND a.id = sessions.agent_id)";
 
+/// The statement of a claim, for who asks the database how it would run it; `$1` is the owner, `$2` the lease in milliseconds.
+pub fn claim_statement() -> &'static str {
+    CLAIM.as_str()
+}
+
 /// Claims a turn and begins its step, in one transaction; nothing where no turn waits. The first claim stores what every turn begins with.
 pub async fn claim(conn: &mut Conn, claim: Claim) -> Result<Option<Claimed>> {
     let taken = diesel::sql_query(CLAIM.as_str()).bind::<Text, _>(claim.owner).bind::<BigInt, _>(claim.lease_ms);
