@@ -42,15 +42,9 @@ pub enum Live {
 pub struct Feed(Arc<Channels>);
 
 struct Channels {
-    sessions: Mutex<Registry>,
+    sessions: Mutex<HashMap<Id, Weak<Channel>>>,
     organizations: broadcast::Sender<Arc<Event>>,
     stopping: CancellationToken,
-}
-
-#[derive(Default)]
-struct Registry {
-    channels: HashMap<Id, Weak<Channel>>,
-    stopped: bool,
 }
 
 /// One session's feed. It lives as long as somebody watches or a turn runs.
@@ -94,17 +88,17 @@ impl Default for Feed {
 impl Feed {
     /// The channel of this session.
     pub fn channel(&self, session_id: Id) -> Arc<Channel> {
-        let mut registry = lock(&self.0.sessions);
-        if let Some(channel) = registry.channels.get(&session_id).and_then(Weak::upgrade) {
+        let mut channels = lock(&self.0.sessions);
+        if let Some(channel) = channels.get(&session_id).and_then(Weak::upgrade) {
             return channel;
         }
         let channel = Arc::new(Channel {
             session_id,
-            state: Mutex::new(State { closed: registry.stopped, ..State::default() }),
+            state: Mutex::new(State { closed: self.0.stopping.is_cancelled(), ..State::default() }),
             changed: watch::Sender::new(()),
             channels: Arc::downgrade(&self.0),
         });
-        registry.channels.insert(session_id, Arc::downgrade(&channel));
+        channels.insert(session_id, Arc::downgrade(&channel));
         channel
     }
 
@@ -120,7 +114,7 @@ impl Feed {
 
     /// Ends every stream of this session: it is deleted.
     pub fn close(&self, session_id: Id) {
-        let channel = lock(&self.0.sessions).channels.get(&session_id).and_then(Weak::upgrade);
+        let channel = lock(&self.0.sessions).get(&session_id).and_then(Weak::upgrade);
         if let Some(channel) = channel {
             channel.close();
         }
@@ -129,11 +123,8 @@ impl Feed {
     /// Ends every stream, now and later: the server stops.
     pub fn stop(&self) {
         self.0.stopping.cancel();
-        let channels: Vec<_> = {
-            let mut registry = lock(&self.0.sessions);
-            registry.stopped = true;
-            registry.channels.values().filter_map(Weak::upgrade).collect()
-        };
+        // Collected under the lock, closed outside of it: a channel whose last holder this is takes the lock when it is dropped.
+        let channels: Vec<_> = lock(&self.0.sessions).values().filter_map(Weak::upgrade).collect();
         for channel in channels {
             channel.close();
         }
@@ -147,11 +138,10 @@ impl Channel {
         let mut state = lock(&self.state);
         for event in events {
             let event = Arc::new(event);
-            if let Some(channels) = &channels {
+            if let (true, Some(channels)) = (state.push(event.clone()), &channels) {
                 // Nobody may be watching the organization.
-                let _ = channels.organizations.send(event.clone());
+                let _ = channels.organizations.send(event);
             }
-            state.push(event);
         }
         drop(state);
         self.changed.send_replace(());
@@ -213,10 +203,10 @@ impl Channel {
 impl Drop for Channel {
     fn drop(&mut self) {
         let Some(channels) = self.channels.upgrade() else { return };
-        let mut registry = lock(&channels.sessions);
+        let mut sessions = lock(&channels.sessions);
         // A new channel of the session may already stand in its place.
-        if registry.channels.get(&self.session_id).is_some_and(|channel| channel.strong_count() == 0) {
-            registry.channels.remove(&self.session_id);
+        if sessions.get(&self.session_id).is_some_and(|channel| channel.strong_count() == 0) {
+            sessions.remove(&self.session_id);
         }
     }
 }
@@ -226,11 +216,12 @@ impl State {
         Live::Fact(self.entries[index].event.clone())
     }
 
-    /// Takes the next event. One that was shown already is dropped; where some are missing in between, watchers are sent to the database.
-    fn push(&mut self, event: Arc<Event>) {
+    /// Takes the next event and tells whether it is new: one that was shown already is dropped. Where some are missing in between, watchers are
+    /// sent to the database.
+    fn push(&mut self, event: Arc<Event>) -> bool {
         if let Some(newest) = self.entries.back().map(|entry| entry.event.sequence) {
             if event.sequence <= newest {
-                return;
+                return false;
             }
             if event.sequence > newest + 1 {
                 self.entries.clear();
@@ -245,6 +236,7 @@ impl State {
                 self.trimmed = true;
             }
         }
+        true
     }
 }
 

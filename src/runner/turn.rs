@@ -15,6 +15,8 @@ use crate::turns::{Claimed, Step, Turn, TurnError};
 
 /// How long to wait before an end that could not be stored is stored again.
 const STORE_RETRY: Duration = Duration::from_secs(1);
+/// How often an end is stored as it is while the database refuses it for another reason: one that is restarting does so for a moment.
+const STORE_TRIES: u32 = 3;
 /// Events shown at once of a turn that was lost.
 const SHOWN_MAX: i64 = 100;
 
@@ -71,6 +73,7 @@ async fn history(runner: &Runner, turn: &Turn) -> Result<Vec<Exchange>> {
 /// Stores the end, again and again while the database is out of reach: what was said shall not be lost. An end that cannot be stored as it is
 /// becomes a failure.
 async fn finish(runner: &Runner, turn: Turn, mut step: Step, mut outcome: Outcome, channel: &Channel) -> bool {
+    let mut refused = 0;
     loop {
         let (ended, said, how) = (turn.clone(), step.clone(), outcome.clone());
         match commit!(&runner.store, messages::finish(ended, said, how)) {
@@ -82,8 +85,9 @@ async fn finish(runner: &Runner, turn: Turn, mut step: Step, mut outcome: Outcom
                 show_stored(runner, &turn, &step, channel).await;
                 return true;
             }
-            Err(error) if error.code == ErrorCode::Unavailable => {
+            Err(error) if error.code == ErrorCode::Unavailable || refused < STORE_TRIES => {
                 tracing::error!(?error, "the end of a turn could not be stored yet");
+                refused += u32::from(error.code != ErrorCode::Unavailable);
                 tokio::time::sleep(STORE_RETRY).await;
             }
             Err(error) if matches!(outcome, Outcome::Failed(_)) => {
@@ -116,7 +120,7 @@ async fn read_after(runner: &Runner, turn: &Turn, from: i64) -> Result<Vec<Event
 fn internal() -> TurnError {
     TurnError {
         code: TurnErrorCode::Internal,
-        message: "The server failed to prepare this turn. Send the message again.".into(),
+        message: "The server failed to answer this message. Send it again.".into(),
     }
 }
 
