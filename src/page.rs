@@ -71,9 +71,7 @@ impl<K> Page<K> {
     pub fn limit(&self) -> i64 {
         i64::from(self.size) + 1
     }
-}
 
-impl<K> Page<K> {
     /// The page's info, once `rows` (read in the page's direction) are cut to the size asked for and put in the list's order.
     pub fn cut<T>(&self, rows: &mut Vec<T>, cursor: impl Fn(&T) -> String) -> PageInfo {
         let size = usize::from(self.size);

@@ -155,15 +155,13 @@ fn write_until_closed(mut conn: Conn, mut queue: mpsc::Receiver<Job>, reopen: im
 async fn commit_together(conn: &mut Conn, jobs: impl Iterator<Item = Job>) {
     let begun =
         conn.spawn_blocking(|conn| AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")).await;
+    if begun.is_err() {
+        // The jobs are dropped, which answers their callers.
+        return tracing::error!(?begun, "a write could not begin");
+    }
     let mut answers = Vec::new();
     for job in jobs {
-        if begun.is_ok() {
-            answers.push(job(conn).await);
-        }
-    }
-    // Jobs of a transaction that could not begin are dropped, which answers their callers.
-    if begun.is_err() {
-        return tracing::error!(?begun, "a write could not begin");
+        answers.push(job(conn).await);
     }
     let committed = conn.spawn_blocking(AnsiTransactionManager::commit_transaction).await.map_err(Error::unavailable);
     if committed.is_err() {

@@ -67,22 +67,24 @@ impl Models {
     /// The model for a turn that names none: the environment's provider with DEFAULT_MODEL or the first of its list of
     /// models, else the simulator. The list is asked for once; a failure is not remembered.
     pub async fn resolve(&self) -> Result<ModelTarget, ModelError> {
-        match (self.settled(), &self.provider) {
-            (Some(target), _) => Ok(target),
-            (None, Some(provider)) => Ok(ModelTarget { model: self.first_listed(provider).await?, ..provider.clone() }),
-            (None, None) => Ok(simulator(llmsim::NAME.to_owned())),
+        match self.settled() {
+            Ok(target) => Ok(target),
+            Err(provider) => Ok(ModelTarget { model: self.first_listed(provider).await?, ..provider.clone() }),
         }
     }
 
-    /// The same where it is known without asking anybody.
-    pub fn settled(&self) -> Option<ModelTarget> {
+    /// The same where it is known without asking anybody, else the provider whose list must be asked for.
+    pub fn settled(&self) -> Result<ModelTarget, &ModelTarget> {
         let default_model = self.default_model.clone();
         let Some(provider) = &self.provider else {
             let model = default_model.filter(|model| model.starts_with(llmsim::NAME));
-            return Some(simulator(model.unwrap_or_else(|| llmsim::NAME.to_owned())));
+            let model = model.unwrap_or_else(|| llmsim::NAME.to_owned());
+            return Ok(ModelTarget { provider_type: ProviderType::Llmsim, base_url: None, api_key: None, model });
         };
-        let model = default_model.or_else(|| self.lock().known.clone())?;
-        Some(ModelTarget { model, ..provider.clone() })
+        match default_model.or_else(|| self.lock().known.clone()) {
+            Some(model) => Ok(ModelTarget { model, ..provider.clone() }),
+            None => Err(provider),
+        }
     }
 
     /// Who asks this model.
@@ -119,10 +121,6 @@ impl Models {
         // Nothing panics under this lock, and its content is whole at any time.
         self.first_listed.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn simulator(model: String) -> ModelTarget {
-    ModelTarget { provider_type: ProviderType::Llmsim, base_url: None, api_key: None, model }
 }
 
 fn ask_first(network: Arc<Openai>, provider: ModelTarget) -> Shared<Asking> {

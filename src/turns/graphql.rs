@@ -75,9 +75,9 @@ impl Step {
     }
 }
 
-/// Declares look-ups by one id each: `Name(row type) = store function, the row's own key`.
+/// Declares look-ups by one id each: `Name: value = store function, how its rows are collected (and by which id of a row)`.
 macro_rules! look_up {
-    ($($(#[$doc:meta])* $name:ident: $value:ty = $function:ident, $collect:ident($key:expr);)+) => {$(
+    ($($(#[$doc:meta])* $name:ident: $value:ty = $function:ident, $collect:ident $(($id:expr))?;)+) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash)]
         pub struct $name(pub Id);
@@ -89,7 +89,7 @@ macro_rules! look_up {
             async fn load(&self, keys: &[$name]) -> Result<HashMap<$name, $value>, Error> {
                 let ids = keys.iter().map(|key| key.0).collect();
                 let found = read!(&self.store, turns::$function(self.organization_id, ids))?;
-                Ok($collect(found, $key, $name))
+                Ok($collect(found, $($id,)? $name))
             }
         }
     )+};
@@ -107,9 +107,9 @@ look_up! {
     /// Looks the tool calls of a step up.
     ToolCallsOfStep: Vec<ToolCall> = tool_calls_of, many(|call: &ToolCall| call.step_id);
     /// Sums what a turn cost.
-    UsageOfTurn: Usage = usage_of_turns, pair(|_| ());
+    UsageOfTurn: Usage = usage_of_turns, pairs;
     /// Sums what a session cost.
-    UsageOfSession: Usage = usage_of_sessions, pair(|_| ());
+    UsageOfSession: Usage = usage_of_sessions, pairs;
 }
 
 fn one<R, K: Eq + Hash>(rows: Vec<R>, id: impl Fn(&R) -> Id, key: impl Fn(Id) -> K) -> HashMap<K, R> {
@@ -124,6 +124,6 @@ fn many<R, K: Eq + Hash>(rows: Vec<R>, id: impl Fn(&R) -> Id, key: impl Fn(Id) -
     groups
 }
 
-fn pair<R, K: Eq + Hash>(rows: Vec<(Id, R)>, _: impl Fn(&R), key: impl Fn(Id) -> K) -> HashMap<K, R> {
+fn pairs<R, K: Eq + Hash>(rows: Vec<(Id, R)>, key: impl Fn(Id) -> K) -> HashMap<K, R> {
     rows.into_iter().map(|(id, row)| (key(id), row)).collect()
 }
