@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::events::Feed;
 use crate::gateway::Gateway;
 use crate::graphql;
-use crate::llm::{ModelSettings, ModelTimeouts, Models};
+use crate::llm::{ModelTimeouts, Models};
 use crate::organizations::{DEFAULT_ORGANIZATION, Organization};
 use crate::outbound;
 use crate::runner::Runner;
@@ -107,11 +107,6 @@ impl App {
 }
 
 fn models(config: &Config) -> Result<Models> {
-    let settings = ModelSettings {
-        openai_api_key: config.openai_api_key.clone(),
-        openai_base_url: config.openai_base_url.clone(),
-        default_model: config.default_model.clone(),
-    };
-    let client = outbound::model_client().map_err(|error| Error::internal(outbound::cause(error)))?;
-    Ok(Models::new(settings, client, ModelTimeouts::DEFAULT))
+    let clients = outbound::model_clients().map_err(|error| Error::internal(outbound::cause(error)))?;
+    Ok(Models::new(config.models.clone(), clients, ModelTimeouts::DEFAULT))
 }

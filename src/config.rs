@@ -1,11 +1,17 @@
 //! Settings: each an environment variable and a flag of `everruns serve`. Nothing else reads the environment.
 
+mod auth;
+mod models;
+
 use std::fs;
 use std::str::FromStr;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use http::Uri;
 use secrecy::SecretString;
+
+pub use auth::{AuthMode, AuthSettings, GithubSettings, GoogleSettings};
+pub use models::{ModelSettings, SecretSettings};
 
 /// A self-hosted server for AI agents.
 #[derive(Parser, Debug)]
@@ -46,21 +52,26 @@ pub struct Config {
     #[arg(long, env = "TURN_LEASE_MS", default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(300..))]
     pub turn_lease_ms: u64,
 
-    /// How callers prove who they are.
-    #[arg(long, env = "AUTH_MODE", value_enum, default_value_t = AuthModeSetting::None)]
-    pub auth_mode: AuthModeSetting,
+    #[command(flatten)]
+    pub auth: AuthSettings,
 
-    /// Key of OpenAI or of the server that OPENAI_BASE_URL names.
-    #[arg(long, env = "OPENAI_API_KEY", hide_env_values = true)]
-    pub openai_api_key: Option<SecretString>,
+    #[command(flatten)]
+    pub models: ModelSettings,
 
-    /// API root of a server that speaks OpenAI's chat completions, for example http://localhost:8080/v1.
-    #[arg(long, env = "OPENAI_BASE_URL")]
-    pub openai_base_url: Option<String>,
+    #[command(flatten)]
+    pub secrets: SecretSettings,
 
-    /// Model that answers; without it, the first that the provider lists.
-    #[arg(long, env = "DEFAULT_MODEL")]
-    pub default_model: Option<String>,
+    /// Hosts with a private address that the server may be sent to by its users (comma list of names or addresses, each with or without a port).
+    #[arg(long, env = "OUTBOUND_ALLOWED_HOSTS", value_delimiter = ',')]
+    pub outbound_allowed_hosts: Vec<String>,
+
+    /// Whether the schema tells of itself: on, or off; without it, in mode none to everybody and else to signed-in callers.
+    #[arg(long, env = "INTROSPECTION", value_enum)]
+    pub introspection: Option<Switch>,
+
+    /// Whether GraphiQL's page is served.
+    #[arg(long, env = "GRAPHIQL", value_enum, default_value_t = Switch::On)]
+    pub graphiql: Switch,
 
     /// Origins whose pages may use the server, besides its own (comma list); their hosts are names of this server too.
     #[arg(long, env = "CORS_ALLOWED_ORIGINS", default_value = "")]
@@ -71,11 +82,13 @@ pub struct Config {
     pub log: String,
 }
 
-/// How callers prove who they are.
+/// On or off.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthModeSetting {
-    /// Not at all.
-    None,
+pub enum Switch {
+    /// It is there.
+    On,
+    /// It is not there.
+    Off,
 }
 
 impl CommandLine {

@@ -75,6 +75,21 @@ impl Error {
         Self::new(ErrorCode::Conflict, message)
     }
 
+    /// Credentials are missing or not valid; the text is the same whatever is wrong with them.
+    pub fn unauthenticated() -> Self {
+        Self::new(ErrorCode::Unauthenticated, "credentials are missing or not valid")
+    }
+
+    /// The caller is known but may not do this.
+    pub fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorCode::Forbidden, message)
+    }
+
+    /// The caller's credential does not have this scope.
+    pub fn lacks_scope(scope: &str) -> Self {
+        Self::forbidden(format!("the credential lacks the scope {scope}"))
+    }
+
     /// A fault of ours.
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::new(ErrorCode::InternalServerError, "internal server error").caused_by(cause)

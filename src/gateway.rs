@@ -14,11 +14,12 @@ use async_graphql::{Data, Executor, Request, Response, ServerError};
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 
+use crate::auth::{Access, Credential, DEFAULT_OWNER, Scopes, Viewer};
 use crate::db::{Loads, Lookups, Store};
 use crate::error::Error;
 use crate::graphql::Canonical;
 use crate::library_errors;
-use crate::organizations::{DEFAULT_ORGANIZATION, Viewer};
+use crate::organizations::DEFAULT_ORGANIZATION;
 
 /// Runs requests on the schema.
 #[derive(Clone)]
@@ -39,9 +40,14 @@ impl Gateway {
             return Err(Error::internal("a request came past the guard"));
         }
         // Mode none: everybody acts as the default organization's owner.
-        let viewer = Viewer { organization_id: DEFAULT_ORGANIZATION };
+        let viewer = Viewer {
+            organization_id: DEFAULT_ORGANIZATION,
+            user_id: DEFAULT_OWNER,
+            scopes: Scopes::ALL,
+            credential: Credential::None,
+        };
         let (loader, loads) = Lookups::loader(self.store.clone(), viewer.organization_id);
-        Ok((request.data(viewer).data(loader), loads))
+        Ok((request.data(Access(Ok(viewer))).data(loader), loads))
     }
 }
 

@@ -4,6 +4,8 @@ use async_graphql::{Context, Enum, Interface, MergedObject, Object, Result, Sche
 
 use crate::agents::Agent;
 use crate::agents::graphql::{AgentById, AgentMutation, AgentQuery};
+use crate::auth::{Scope, signed_in, viewer};
+use crate::config::AuthMode;
 use crate::db::ids::{Id, Noun};
 use crate::db::{Store, lookups, read, store};
 use crate::error::{Error, ErrorCode};
@@ -11,8 +13,8 @@ use crate::events::Feed;
 use crate::events::graphql::EventSubscription;
 use crate::messages::Message;
 use crate::messages::graphql::{MessageById, MessageMutation};
+use crate::organizations::Organization;
 use crate::organizations::graphql::OrganizationQuery;
-use crate::organizations::{Organization, viewer};
 use crate::sessions::Session;
 use crate::sessions::graphql::{SessionById, SessionMutation, SessionQuery};
 use crate::turns::graphql::{StepById, ToolCallById, TurnById};
@@ -93,8 +95,13 @@ impl ServerQuery {
 async fn find(ctx: &Context<'_>, id: Id) -> Result<Option<Node>> {
     let Some(noun) = id.noun() else { return Ok(None) };
     let lookups = lookups(ctx);
+    let viewer = match noun {
+        Noun::Organization => signed_in(ctx),
+        Noun::Agent => viewer(ctx, Scope::AgentsRead),
+        _ => viewer(ctx, Scope::SessionsRead),
+    }?;
     Ok(match noun {
-        Noun::Organization if id != viewer(ctx).organization_id => None,
+        Noun::Organization if id != viewer.organization_id => None,
         Noun::Organization => read!(store(ctx), organizations::get(id))?.map(Node::Organization),
         Noun::Agent => lookups.load_one(AgentById(id)).await?.map(Node::Agent),
         Noun::Session => lookups.load_one(SessionById(id)).await?.map(Node::Session),
@@ -102,6 +109,7 @@ async fn find(ctx: &Context<'_>, id: Id) -> Result<Option<Node>> {
         Noun::Turn => lookups.load_one(TurnById(id)).await?.map(Node::Turn),
         Noun::Step => lookups.load_one(StepById(id)).await?.map(Node::Step),
         Noun::ToolCall => lookups.load_one(ToolCallById(id)).await?.map(Node::ToolCall),
+        Noun::User | Noun::Login | Noun::ApiKey | Noun::LlmProvider | Noun::LlmModel => None,
     })
 }
 
@@ -144,11 +152,4 @@ pub enum RunnerMode {
     InProcess,
     /// In PostgreSQL.
     Postgres,
-}
-
-/// How callers prove who they are.
-#[derive(Enum, Clone, Copy, PartialEq, Eq)]
-pub enum AuthMode {
-    /// Not at all: everybody acts as the default organization's owner.
-    None,
 }

@@ -9,7 +9,7 @@
 //! # Arrows
 //! They point down only, and `tests/tidy.rs` says so:
 //! `main > app > edge > gateway > graphql > <noun>/graphql.rs`, `app > runner`, both `> messages > turns > sessions > events > agents > llm >
-//! organizations > db > page, validate, clock, outbound, error, config`. All `<noun>/graphql.rs` are one layer. SQL stands in store files and
+//! organizations > auth > db > page, validate, clock, outbound, error, config`. All `<noun>/graphql.rs` are one layer. SQL stands in store files and
 //! [`db`], the environment is read in [`config`], axum is named in [`edge`] (and where `app` serves), reqwest in [`outbound`].
 //!
 //! # Invariants
@@ -29,6 +29,7 @@ pub mod events;
 pub mod agents;
 pub mod llm;
 pub mod organizations;
+pub mod auth;
 
 pub mod db;
 pub mod page;

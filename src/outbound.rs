@@ -15,11 +15,25 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 /// Redirects that one call follows, all on the origin that it asked first.
 pub const REDIRECTS_MAX: usize = 5;
 
+/// The clients for model calls, by whose word the address is taken.
+#[derive(Clone)]
+pub struct ModelClients {
+    /// Goes where the operator said.
+    pub operator: Client,
+    /// Goes where a user of the server said.
+    pub tenant: Client,
+}
+
+/// The clients for model calls.
+pub fn model_clients() -> Result<ModelClients, Error> {
+    Ok(ModelClients { operator: model_client()?, tenant: model_client()? })
+}
+
 /// A client for model calls. It has no total timeout, because an answer may stream for minutes: its caller bounds the
 /// silence between bytes. A redirect to another origin is not followed but handed back, so no key leaves its server.
 ///
 /// On a machine without certificates (a bare container) it trusts nobody, so that servers without TLS still answer.
-pub fn model_client() -> Result<Client, Error> {
+fn model_client() -> Result<Client, Error> {
     install_tls();
     model_client_builder().build().or_else(|error| {
         tracing::warn!(cause = ?cause(error), "no certificates found: no https server can be reached");

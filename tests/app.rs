@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
 use everruns::app::App;
-use everruns::config::{AuthModeSetting, Config, Origins};
+use everruns::config::{AuthSettings, Config, ModelSettings, Origins, SecretSettings, Switch};
 use everruns::db::Counters;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
@@ -254,10 +254,15 @@ fn config(database_url: String) -> Config {
         port: 0,
         database_url: database_url.into(),
         turn_lease_ms: 15_000,
-        auth_mode: AuthModeSetting::None,
-        openai_api_key: None,
-        openai_base_url: None,
-        default_model: None,
+        auth: AuthSettings::default(),
+        models: ModelSettings::default(),
+        secrets: SecretSettings {
+            secrets_encryption_key: Some(format!("test:{}", "A".repeat(43) + "=").into()),
+            ..SecretSettings::default()
+        },
+        outbound_allowed_hosts: Vec::new(),
+        introspection: None,
+        graphiql: Switch::On,
         cors_allowed_origins: Origins::default(),
         log: String::new(),
     }

@@ -7,9 +7,10 @@ mod secrets;
 pub mod server;
 mod simulator;
 
+use everruns::config::ModelSettings;
 use everruns::llm::{
-    ChatMessage, ChatPart, ChatRequest, ModelClient, ModelEnd, ModelError, ModelPiece, ModelSettings, ModelTarget,
-    ModelTimeouts, Models, ProviderType,
+    ChatMessage, ChatPart, ChatRequest, ModelClient, ModelEnd, ModelError, ModelPiece, ModelTarget, ModelTimeouts,
+    ModelToolCall, Models, ProviderType,
 };
 use everruns::outbound;
 use futures_util::StreamExt;
@@ -21,6 +22,7 @@ const KEY: &str = "sk-canary-4711";
 struct Said {
     pieces: Vec<String>,
     reasoning: String,
+    calls: Vec<ModelToolCall>,
     end: Result<ModelEnd, ModelError>,
 }
 
@@ -35,7 +37,7 @@ fn models(settings: ModelSettings) -> Models {
 }
 
 fn patient_models(settings: ModelSettings, timeouts: ModelTimeouts) -> Models {
-    Models::new(settings, outbound::model_client().unwrap(), timeouts)
+    Models::new(settings, outbound::model_clients().unwrap(), timeouts)
 }
 
 fn compatible(root: &str) -> ModelTarget {
@@ -44,28 +46,31 @@ fn compatible(root: &str) -> ModelTarget {
         base_url: Some(root.to_owned()),
         api_key: Some(KEY.into()),
         model: "small-model".into(),
+        context_window: None,
+        by_operator: true,
     }
 }
 
 fn user(text: &str) -> ChatRequest {
     let messages = vec![ChatMessage::User(vec![ChatPart::Text(text.into())])];
-    ChatRequest { system: String::new(), messages }
+    ChatRequest { system: String::new(), messages, tools: Vec::new() }
 }
 
 /// Asks and reads to the end, which must be the last thing that comes.
 async fn ask(client: &dyn ModelClient, target: &ModelTarget, request: ChatRequest) -> Said {
     let mut stream = client.stream(target, request);
-    let (mut pieces, mut reasoning) = (Vec::new(), String::new());
+    let (mut pieces, mut reasoning, mut calls) = (Vec::new(), String::new(), Vec::new());
     let end = loop {
         match stream.next().await.expect("an answer ends with End or an error") {
             Ok(ModelPiece::Text(text)) => pieces.push(text),
             Ok(ModelPiece::Reasoning(text)) => reasoning.push_str(&text),
+            Ok(ModelPiece::ToolCall(call)) => calls.push(call),
             Ok(ModelPiece::End(end)) => break Ok(end),
             Err(error) => break Err(error),
         }
     };
     assert!(stream.next().await.is_none());
-    Said { pieces, reasoning, end }
+    Said { pieces, reasoning, calls, end }
 }
 
 /// Asks the model at a scripted server.

@@ -26,9 +26,9 @@ async fn tables_rs_is_what_the_migrations_make() {
     let app = TestApp::start().await;
     let url = secrecy::ExposeSecret::expose_secret(&app.config.database_url).to_owned();
     let (made, kinds) = if let Some(path) = url.strip_prefix("sqlite://") {
-        (on_sqlite(path), ["BLOB", "INTEGER", "TEXT", "TEXT", "TEXT", "INTEGER"])
+        (on_sqlite(path), ["BLOB", "INTEGER", "TEXT", "TEXT", "TEXT", "INTEGER", "BLOB", "BOOLEAN", "DOUBLE"])
     } else {
-        (on_postgres(&url).await, ["uuid", "timestamptz", "jsonb", "_text", "text", "int8"])
+        (on_postgres(&url).await, ["uuid", "timestamptz", "jsonb", "_text", "text", "int8", "bytea", "bool", "float8"])
     };
     assert_eq!(made, declared(kinds));
     app.stop().await;
@@ -62,11 +62,12 @@ fn tables(columns: Vec<Column>) -> Tables {
     tables
 }
 
-/// Reads src/db/tables.rs. `kinds` are the database's words for IdSql, TimestampSql, JsonSql, TagsSql, Text and BigInt.
-fn declared(kinds: [&str; 6]) -> Tables {
+/// Reads src/db/tables.rs. `kinds` are the database's words for IdSql, TimestampSql, JsonSql, TagsSql, Text, BigInt, Binary, Bool and
+/// Double.
+fn declared(kinds: [&str; 9]) -> Tables {
     let source = include_str!("../src/db/tables.rs");
     let (_, body) = source.split_once("tables! {").expect("the declaration");
-    let words = ["IdSql", "TimestampSql", "JsonSql", "TagsSql", "Text", "BigInt"];
+    let words = ["IdSql", "TimestampSql", "JsonSql", "TagsSql", "Text", "BigInt", "Binary", "Bool", "Double"];
     let mut tables = Tables::new();
     let mut table = String::new();
     for line in body.lines().map(str::trim) {

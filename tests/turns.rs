@@ -35,9 +35,9 @@ const EVENTS: &str = "query($id: ID!) { session(id: $id) { events(first: 500) { 
 /// A server whose model answers from this script.
 pub async fn start_with(model: &Server) -> TestApp {
     TestApp::start_with(|config| {
-        config.openai_api_key = Some(CANARY.into());
-        config.openai_base_url = Some(model.root.clone());
-        config.default_model = Some("small-model".into());
+        config.models.openai_api_key = Some(CANARY.into());
+        config.models.openai_base_url = Some(model.root.clone());
+        config.models.default_model = Some("small-model".into());
     })
     .await
 }

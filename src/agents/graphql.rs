@@ -6,10 +6,10 @@ use async_graphql::dataloader::Loader;
 use async_graphql::{ComplexObject, Context, InputObject, Object, Result, SimpleObject};
 
 use super::{Agent, AgentFilter, CreateAgentInput, UpdateAgentInput};
+use crate::auth::{Scope, viewer};
 use crate::db::ids::Id;
 use crate::db::{Lookups, commit, read, scan, store};
 use crate::error::Error;
-use crate::organizations::viewer;
 use crate::page::{Page, PageArguments, connection, wants_total};
 use crate::sessions::SessionFilter;
 use crate::sessions::graphql::{SessionConnection, session_page};
@@ -25,7 +25,7 @@ impl AgentQuery {
     /// The agent with this id, archived or not; null where there is none.
     async fn agent(&self, ctx: &Context<'_>, #[graphql(desc = "The agent's id.")] id: Id) -> Result<Option<Agent>> {
         // Not by the loader: gathering, even for no time at all, costs a timer's round.
-        Ok(read!(store(ctx), agents::get(viewer(ctx).organization_id, id))?)
+        Ok(read!(store(ctx), agents::get(viewer(ctx, Scope::AgentsRead)?.organization_id, id))?)
     }
 
     /// The agents of the viewer's organization, newest first. Without `filter.status`, active ones only.
@@ -47,7 +47,7 @@ impl AgentQuery {
 }
 
 async fn agent_page(ctx: &Context<'_>, filter: AgentFilter, page: Page<Id>) -> Result<AgentConnection, Error> {
-    let organization_id = viewer(ctx).organization_id;
+    let organization_id = viewer(ctx, Scope::AgentsRead)?.organization_id;
     let total = if wants_total(ctx) { scan!(store(ctx), agents::count(organization_id, filter.clone()))? } else { 0 };
     let agents = read!(store(ctx), agents::list(organization_id, filter, &page))?;
     Ok(AgentConnection::new(&page, agents, total, |agent| agent.id.to_string()))
@@ -83,7 +83,7 @@ impl AgentMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The new agent.")] input: CreateAgentInput,
     ) -> Result<CreateAgentPayload> {
-        let agent = Agent::new(viewer(ctx).organization_id, input)?;
+        let agent = Agent::new(viewer(ctx, Scope::AgentsWrite)?.organization_id, input)?;
         Ok(CreateAgentPayload { agent: commit!(store(ctx), agents::create(agent))? })
     }
 
@@ -94,7 +94,7 @@ impl AgentMutation {
         #[graphql(desc = "The change.")] input: UpdateAgentInput,
     ) -> Result<UpdateAgentPayload> {
         input.check()?;
-        let organization_id = viewer(ctx).organization_id;
+        let organization_id = viewer(ctx, Scope::AgentsWrite)?.organization_id;
         let changed = commit!(store(ctx), agents::update(organization_id, input))?;
         Ok(UpdateAgentPayload { agent: changed.ok_or_else(|| Error::not_found("agent"))? })
     }
@@ -105,7 +105,7 @@ impl AgentMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which agent.")] input: ArchiveAgentInput,
     ) -> Result<ArchiveAgentPayload> {
-        let organization_id = viewer(ctx).organization_id;
+        let organization_id = viewer(ctx, Scope::AgentsWrite)?.organization_id;
         let archived = commit!(store(ctx), agents::archive(organization_id, input.id))?;
         Ok(ArchiveAgentPayload { agent: archived.ok_or_else(|| Error::not_found("agent"))? })
     }

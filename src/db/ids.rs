@@ -35,6 +35,33 @@ pub enum Noun {
     Step = 5,
     /// One call of a tool.
     ToolCall = 6,
+    /// Who signs in.
+    User = 7,
+    /// One sign-in.
+    Login = 8,
+    /// A credential of a program.
+    ApiKey = 9,
+    /// Where models are.
+    LlmProvider = 10,
+    /// One model of a provider.
+    LlmModel = 11,
+}
+
+impl Noun {
+    const ALL: [Self; 12] = [
+        Self::Organization,
+        Self::Agent,
+        Self::Session,
+        Self::Message,
+        Self::Turn,
+        Self::Step,
+        Self::ToolCall,
+        Self::User,
+        Self::Login,
+        Self::ApiKey,
+        Self::LlmProvider,
+        Self::LlmModel,
+    ];
 }
 
 /// The id of any noun: a UUID, the same text in GraphQL, REST and the database.
@@ -57,9 +84,7 @@ impl Id {
 
     /// What it says that it names; nothing where no noun has that number.
     pub fn noun(self) -> Option<Noun> {
-        [Noun::Organization, Noun::Agent, Noun::Session, Noun::Message, Noun::Turn, Noun::Step, Noun::ToolCall]
-            .into_iter()
-            .find(|noun| *noun as u8 == self.0.as_bytes()[15] & 0x0f)
+        Noun::ALL.into_iter().find(|noun| *noun as u8 == self.0.as_bytes()[15] & 0x0f)
     }
 
     /// Reads the hyphenated text; anything else is no id.

@@ -31,6 +31,7 @@ tables! {
         status -> Text,
         created_at -> TimestampSql,
         updated_at -> TimestampSql,
+        default_model_id -> Nullable<IdSql>,
     }
     sessions (organization_id, id) {
         organization_id -> IdSql,
@@ -46,6 +47,7 @@ tables! {
         updated_at -> TimestampSql,
         started_at -> Nullable<TimestampSql>,
         finished_at -> Nullable<TimestampSql>,
+        model_id -> Nullable<IdSql>,
     }
     messages (organization_id, session_id, sequence) {
         organization_id -> IdSql,
@@ -59,6 +61,7 @@ tables! {
         step_id -> Nullable<IdSql>,
         withdrawn_at -> Nullable<TimestampSql>,
         created_at -> TimestampSql,
+        model_id -> Nullable<IdSql>,
     }
     turns (organization_id, session_id, message_sequence) {
         organization_id -> IdSql,
@@ -113,6 +116,8 @@ tables! {
         error -> Nullable<Text>,
         started_at -> TimestampSql,
         finished_at -> Nullable<TimestampSql>,
+        signature -> Nullable<Text>,
+        provider_call_id -> Nullable<Text>,
     }
     events (organization_id, session_id, sequence) {
         organization_id -> IdSql,
@@ -128,5 +133,92 @@ tables! {
         error_code -> Nullable<Text>,
         error_message -> Nullable<Text>,
         created_at -> TimestampSql,
+    }
+    users (organization_id, id) {
+        organization_id -> IdSql,
+        id -> IdSql,
+        email -> Text,
+        name -> Nullable<Text>,
+        password_hash -> Nullable<Text>,
+        created_at -> TimestampSql,
+        updated_at -> TimestampSql,
+    }
+    user_identities (organization_id, provider, subject) {
+        organization_id -> IdSql,
+        provider -> Text,
+        subject -> Text,
+        user_id -> IdSql,
+        created_at -> TimestampSql,
+    }
+    logins (organization_id, id) {
+        organization_id -> IdSql,
+        id -> IdSql,
+        user_id -> IdSql,
+        created_at -> TimestampSql,
+        expires_at -> TimestampSql,
+        revoked_at -> Nullable<TimestampSql>,
+    }
+    refresh_tokens (organization_id, login_id, token_hash) {
+        organization_id -> IdSql,
+        login_id -> IdSql,
+        token_hash -> Binary,
+        uses -> BigInt,
+        used_at -> Nullable<TimestampSql>,
+        created_at -> TimestampSql,
+        expires_at -> TimestampSql,
+    }
+    api_keys (organization_id, id) {
+        organization_id -> IdSql,
+        id -> IdSql,
+        user_id -> IdSql,
+        name -> Text,
+        key_hash -> Binary,
+        key_prefix -> Text,
+        scopes -> TagsSql,
+        expires_at -> Nullable<TimestampSql>,
+        last_used_at -> Nullable<TimestampSql>,
+        created_at -> TimestampSql,
+    }
+    llm_providers (organization_id, id) {
+        organization_id -> IdSql,
+        id -> IdSql,
+        name -> Text,
+        provider_type -> Text,
+        base_url -> Nullable<Text>,
+        api_key -> Nullable<Binary>,
+        api_key_last4 -> Nullable<Text>,
+        is_default -> Bool,
+        status -> Text,
+        created_at -> TimestampSql,
+        updated_at -> TimestampSql,
+    }
+    llm_models (organization_id, id) {
+        organization_id -> IdSql,
+        id -> IdSql,
+        provider_id -> IdSql,
+        model_id -> Text,
+        display_name -> Text,
+        context_window -> Nullable<BigInt>,
+        input_price_per_million -> Nullable<Double>,
+        output_price_per_million -> Nullable<Double>,
+        is_default -> Bool,
+        status -> Text,
+        created_at -> TimestampSql,
+        updated_at -> TimestampSql,
+    }
+    agent_capabilities (organization_id, agent_id, capability_id) {
+        organization_id -> IdSql,
+        agent_id -> IdSql,
+        capability_id -> Text,
+        position -> BigInt,
+    }
+    session_files (organization_id, session_id, path) {
+        organization_id -> IdSql,
+        session_id -> IdSql,
+        path -> Text,
+        content -> Binary,
+        encoding -> Text,
+        created_at -> TimestampSql,
+        updated_at -> TimestampSql,
     }
 }

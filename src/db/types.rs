@@ -212,12 +212,12 @@ impl FromSql<TagsSql, Sqlite> for Tags {
 /// An enum that GraphQL shows and both databases keep as text.
 macro_rules! text_enum {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$meta])*
         #[derive(
             async_graphql::Enum, Clone, Copy, Debug, PartialEq, Eq, Hash,
             diesel::expression::AsExpression, diesel::deserialize::FromSqlRow,
         )]
         #[diesel(sql_type = diesel::sql_types::Text)]
+        $(#[$meta])*
         pub enum $name { $($(#[$variant_meta])* $variant,)+ }
 
         impl $name {

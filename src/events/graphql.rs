@@ -11,10 +11,10 @@ use tokio::sync::broadcast::error::RecvError;
 pub use kinds::SessionEvent;
 
 use super::{Cursor, Event, EventType, Feed, watch};
+use crate::auth::{Scope, viewer};
 use crate::db::ids::Id;
 use crate::db::{read, store};
 use crate::error::Error;
-use crate::organizations::viewer;
 use crate::sessions::graphql::{find_agent, find_session};
 
 /// Which sessions' events to show. Fields given together must all hold.
@@ -43,10 +43,10 @@ impl EventSubscription {
         #[graphql(desc = "Only what comes after this; without it, everything from the start.")] after: Option<Cursor>,
         #[graphql(desc = "Only these; without it, all.")] types: Option<Vec<EventType>>,
     ) -> Result<impl Stream<Item = Result<SessionEvent>>> {
-        let organization_id = viewer(ctx).organization_id;
+        let organization_id = viewer(ctx, Scope::SessionsRead)?.organization_id;
         // The channel comes first: a session that is deleted from here on closes it.
         let channel = ctx.data_unchecked::<Feed>().channel(session_id);
-        let session = find_session(ctx, session_id, agent_id).await?;
+        let session = find_session(ctx, organization_id, session_id, agent_id).await?;
         let lives = watch(store(ctx), channel, (organization_id, session_id), after, session.head()).await?;
         Ok(lives
             .try_filter(move |live| {
@@ -64,11 +64,11 @@ impl EventSubscription {
         #[graphql(desc = "Only these; without it, all.")] types: Option<Vec<EventType>>,
     ) -> Result<impl Stream<Item = Result<SessionEvent>>> {
         let filter = filter.unwrap_or_default();
-        let organization_id = viewer(ctx).organization_id;
+        let organization_id = viewer(ctx, Scope::SessionsRead)?.organization_id;
         if let Some(session_id) = filter.session_id {
-            find_session(ctx, session_id, filter.agent_id).await?;
+            find_session(ctx, organization_id, session_id, filter.agent_id).await?;
         } else if let Some(agent_id) = filter.agent_id {
-            find_agent(ctx, agent_id).await?;
+            find_agent(ctx, organization_id, agent_id).await?;
         }
         let feed = ctx.data_unchecked::<Feed>();
         let (database, receiver, stopping) = (store(ctx).clone(), feed.organizations(), feed.stopping());

@@ -168,7 +168,7 @@ fn cycled(preface: &str, again: &str, count: u64) -> String {
 fn last_user_text(request: &ChatRequest) -> &str {
     let parts = request.messages.iter().rev().find_map(|message| match message {
         ChatMessage::User(parts) => Some(parts.as_slice()),
-        ChatMessage::Assistant(_) => None,
+        ChatMessage::Assistant { .. } | ChatMessage::ToolResults(_) => None,
     });
     let text = parts.unwrap_or_default().iter().rev().find_map(|part| match part {
         ChatPart::Text(text) => Some(text.as_str()),
@@ -185,7 +185,8 @@ fn usage(request: &ChatRequest, text: &str, reasoning: &str) -> TokenUsage {
     };
     let message = |message: &ChatMessage| match message {
         ChatMessage::User(parts) => parts.iter().map(part).sum(),
-        ChatMessage::Assistant(text) => count(text),
+        ChatMessage::Assistant { text, .. } => count(text),
+        ChatMessage::ToolResults(results) => results.iter().map(|result| count(&result.content)).sum(),
     };
     let tokens = |words: usize| i64::try_from(words).unwrap_or(i64::MAX);
     TokenUsage {

@@ -18,6 +18,6 @@ mod sse;
 
 pub use model::{
     ChatMessage, ChatPart, ChatRequest, ModelClient, ModelEnd, ModelError, ModelErrorCode, ModelPiece, ModelStop,
-    ModelTarget, ModelTimeouts, ProviderType, TokenUsage,
+    ModelTarget, ModelTimeouts, ModelToolCall, ProviderType, TokenUsage, ToolDefinition, ToolResult,
 };
-pub use models::{ModelSettings, Models};
+pub use models::Models;

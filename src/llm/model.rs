@@ -5,16 +5,29 @@ use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 use secrecy::SecretString;
+use serde_json::Value;
 
-/// How a provider is spoken to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ProviderType {
-    /// OpenAI itself.
-    Openai,
-    /// Any other server that speaks OpenAI's chat completions.
-    OpenaiCompatible,
-    /// The built-in simulator.
-    Llmsim,
+use crate::db::types::text_enum;
+
+text_enum! {
+    /// How a provider is spoken to.
+    #[graphql(name = "LlmProviderType")]
+    pub enum ProviderType {
+        /// OpenAI itself.
+        Openai = "openai",
+        /// Anthropic.
+        Anthropic = "anthropic",
+        /// Google's Gemini.
+        Gemini = "gemini",
+        /// OpenAI's models at Azure.
+        AzureOpenai = "azure_openai",
+        /// Ollama.
+        Ollama = "ollama",
+        /// Any other server that speaks OpenAI's chat completions.
+        OpenaiCompatible = "openai_compatible",
+        /// The built-in simulator.
+        Llmsim = "llmsim",
+    }
 }
 
 /// One model at one provider, with all that a call needs.
@@ -27,6 +40,10 @@ pub struct ModelTarget {
     pub api_key: Option<SecretString>,
     /// The model's name as the provider spells it.
     pub model: String,
+    /// Tokens that the model takes in all, where known.
+    pub context_window: Option<i64>,
+    /// Whether the operator named it by the environment: its address is then not checked.
+    pub by_operator: bool,
 }
 
 /// One model call: the whole conversation so far.
@@ -35,12 +52,55 @@ pub struct ChatRequest {
     /// The system prompt; may be empty.
     pub system: String,
     pub messages: Vec<ChatMessage>,
+    /// What the model may call; names are unique.
+    pub tools: Vec<ToolDefinition>,
+}
+
+/// A tool as a model is told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolDefinition {
+    /// Letters, digits and underscores.
+    pub name: String,
+    pub description: String,
+    /// JSON Schema of the arguments: an object.
+    pub parameters: Value,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChatMessage {
     User(Vec<ChatPart>),
-    Assistant(String),
+    /// What the model said, and the tools that it called then.
+    Assistant {
+        /// May be empty where there are calls.
+        text: String,
+        calls: Vec<ModelToolCall>,
+    },
+    /// What the tools answered to the calls of the message before, in the order of the calls.
+    ToolResults(Vec<ToolResult>),
+}
+
+/// A call of a tool, as the model made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelToolCall {
+    /// The provider's name of the call; one of our own where it gives none. Unique within its message.
+    pub id: String,
+    pub name: String,
+    /// An object; a text where what the model wrote is no JSON.
+    pub arguments: Value,
+    /// What the provider attached to the call and wants back with it.
+    pub signature: Option<String>,
+}
+
+/// What a tool answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolResult {
+    /// The call's id.
+    pub call_id: String,
+    /// The tool's name.
+    pub name: String,
+    /// JSON, or a text that says what went wrong.
+    pub content: String,
+    pub is_error: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +118,8 @@ pub enum ChatPart {
 pub enum ModelPiece {
     Text(String),
     Reasoning(String),
+    /// A whole call. It comes before `End`, whose stop is then `ToolCalls`.
+    ToolCall(ModelToolCall),
     End(ModelEnd),
 }
 
@@ -72,6 +134,8 @@ pub struct ModelEnd {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModelStop {
     EndTurn,
+    /// The model waits for the results of its calls.
+    ToolCalls,
     /// The provider's limit on the length of an answer.
     MaxTokens,
     /// The model or the provider's filter declined in the middle of an answer.
@@ -133,17 +197,6 @@ impl ModelTimeouts {
         after_finish: Duration::from_secs(5),
         model_list: Duration::from_secs(10),
     };
-}
-
-impl ProviderType {
-    /// The wire's word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ProviderType::Openai => "openai",
-            ProviderType::OpenaiCompatible => "openai_compatible",
-            ProviderType::Llmsim => "llmsim",
-        }
-    }
 }
 
 impl fmt::Display for ProviderType {

@@ -3,26 +3,16 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::{BoxFuture, FutureExt, Shared, WeakShared};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 
 use super::llmsim::{self, Llmsim};
 use super::model::{ModelClient, ModelError, ModelErrorCode, ModelTarget, ModelTimeouts, ProviderType};
 use super::openai::Openai;
+use crate::config::ModelSettings;
 use crate::outbound;
 
 /// The host that makes a base URL OpenAI's own.
 const OPENAI_HOST: &str = "api.openai.com";
-
-/// The operator's provider; a blank value counts as absent.
-#[derive(Default)]
-pub struct ModelSettings {
-    /// OPENAI_API_KEY
-    pub openai_api_key: Option<SecretString>,
-    /// OPENAI_BASE_URL
-    pub openai_base_url: Option<String>,
-    /// DEFAULT_MODEL
-    pub default_model: Option<String>,
-}
 
 /// The clients, and the provider from the environment where there is one.
 pub struct Models {
@@ -45,7 +35,7 @@ struct FirstListed {
 }
 
 impl Models {
-    pub fn new(settings: ModelSettings, client: outbound::Client, timeouts: ModelTimeouts) -> Models {
+    pub fn new(settings: ModelSettings, clients: outbound::ModelClients, timeouts: ModelTimeouts) -> Models {
         let not_blank = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let api_key = settings.openai_api_key.filter(|key| !key.expose_secret().trim().is_empty());
         let base_url = not_blank(settings.openai_base_url);
@@ -54,9 +44,11 @@ impl Models {
             base_url,
             api_key,
             model: String::new(),
+            context_window: None,
+            by_operator: true,
         });
         Models {
-            network: Arc::new(Openai::new(client, timeouts)),
+            network: Arc::new(Openai::new(clients, timeouts)),
             simulator: Llmsim::new(timeouts),
             provider,
             default_model: not_blank(settings.default_model),
@@ -79,7 +71,14 @@ impl Models {
         let Some(provider) = &self.provider else {
             let model = default_model.filter(|model| model.starts_with(llmsim::NAME));
             let model = model.unwrap_or_else(|| llmsim::NAME.to_owned());
-            return Ok(ModelTarget { provider_type: ProviderType::Llmsim, base_url: None, api_key: None, model });
+            return Ok(ModelTarget {
+                provider_type: ProviderType::Llmsim,
+                base_url: None,
+                api_key: None,
+                model,
+                context_window: None,
+                by_operator: true,
+            });
         };
         match default_model.or_else(|| self.lock().known.clone()) {
             Some(model) => Ok(ModelTarget { model, ..provider.clone() }),
@@ -90,8 +89,8 @@ impl Models {
     /// Who asks this model.
     pub fn client(&self, target: &ModelTarget) -> &dyn ModelClient {
         match target.provider_type {
-            ProviderType::Openai | ProviderType::OpenaiCompatible => self.network.as_ref(),
             ProviderType::Llmsim => &self.simulator,
+            _ => self.network.as_ref(),
         }
     }
 

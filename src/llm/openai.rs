@@ -23,18 +23,22 @@ const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The client for provider types `openai` and `openai_compatible`.
 pub(super) struct Openai {
-    client: outbound::Client,
+    clients: outbound::ModelClients,
     timeouts: ModelTimeouts,
 }
 
 impl Openai {
-    pub(super) fn new(client: outbound::Client, timeouts: ModelTimeouts) -> Openai {
-        Openai { client, timeouts }
+    pub(super) fn new(clients: outbound::ModelClients, timeouts: ModelTimeouts) -> Openai {
+        Openai { clients, timeouts }
+    }
+
+    fn client(&self, target: &ModelTarget) -> &outbound::Client {
+        if target.by_operator { &self.clients.operator } else { &self.clients.tenant }
     }
 
     /// The ids of the provider's models, in the provider's order. The target's model must be empty.
     pub(super) async fn list_models(&self, provider: &ModelTarget) -> Result<Vec<String>, ModelError> {
-        let get = authorized(self.client.get(endpoint(provider, "models")), provider);
+        let get = authorized(self.client(provider).get(endpoint(provider, "models")), provider);
         let limit = self.timeouts.model_list;
         let asked = timeout(limit, read_list(get, provider)).await;
         asked.unwrap_or_else(|_| Err(Fault::silent(provider, limit))).map_err(|fault| fault.report(provider))
@@ -43,7 +47,7 @@ impl Openai {
 
 impl ModelClient for Openai {
     fn stream(&self, target: &ModelTarget, request: ChatRequest) -> BoxStream<'static, Result<ModelPiece, ModelError>> {
-        let post = self.client.post(endpoint(target, "chat/completions"));
+        let post = self.client(target).post(endpoint(target, "chat/completions"));
         let post = authorized(post, target).json(&openai_wire::request_body(&target.model, &request));
         let (target, timeouts) = (target.clone(), self.timeouts);
         let answer = async move {

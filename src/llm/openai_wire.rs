@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::halves::CutText;
-use super::model::{ChatMessage, ChatPart, ChatRequest, ModelStop, TokenUsage};
+use super::model::{ChatMessage, ChatPart, ChatRequest, ModelStop, ModelToolCall, TokenUsage, ToolResult};
 
 /// The data of the event that ends a stream.
 pub(super) const DONE: &str = "[DONE]";
@@ -44,7 +44,7 @@ pub(super) struct Delta {
 /// The body of a streaming call.
 pub(super) fn request_body(model: &str, request: &ChatRequest) -> Value {
     let system = (!request.system.is_empty()).then(|| json!({"role": "system", "content": request.system}));
-    let messages: Vec<Value> = system.into_iter().chain(request.messages.iter().map(message)).collect();
+    let messages: Vec<Value> = system.into_iter().chain(request.messages.iter().flat_map(messages)).collect();
     json!({
         "model": model,
         "stream": true,
@@ -74,15 +74,30 @@ pub(super) fn usage(told: &Value) -> TokenUsage {
     }
 }
 
-fn message(message: &ChatMessage) -> Value {
+fn messages(message: &ChatMessage) -> Vec<Value> {
     match message {
-        ChatMessage::Assistant(text) => json!({"role": "assistant", "content": text}),
+        ChatMessage::Assistant { text, calls } if calls.is_empty() => {
+            vec![json!({"role": "assistant", "content": text})]
+        }
+        ChatMessage::Assistant { text, calls } => {
+            let calls: Vec<Value> = calls.iter().map(call).collect();
+            vec![json!({"role": "assistant", "content": text, "tool_calls": calls})]
+        }
+        ChatMessage::ToolResults(results) => {
+            let result = |result: &ToolResult| json!({"role": "tool", "tool_call_id": result.call_id, "content": result.content});
+            results.iter().map(result).collect()
+        }
         // Text alone goes as a string, because small servers know no list of parts.
-        ChatMessage::User(parts) => match text_alone(parts) {
+        ChatMessage::User(parts) => vec![match text_alone(parts) {
             Some(text) => json!({"role": "user", "content": text}),
             None => json!({"role": "user", "content": parts.iter().map(part).collect::<Vec<_>>()}),
-        },
+        }],
     }
+}
+
+fn call(call: &ModelToolCall) -> Value {
+    let function = json!({"name": call.name, "arguments": call.arguments.to_string()});
+    json!({"id": call.id, "type": "function", "function": function})
 }
 
 fn text_alone(parts: &[ChatPart]) -> Option<String> {

@@ -7,11 +7,11 @@ use async_graphql::dataloader::Loader;
 use async_graphql::{ComplexObject, Context, InputObject, Object, Result, SimpleObject};
 
 use super::{ContentPartInput, Message, MessageContent, NewMessage, Sent, content};
+use crate::auth::{Scope, viewer};
 use crate::db::ids::Id;
 use crate::db::{Lookups, commit, lookups, read, scan, store};
 use crate::error::Error;
 use crate::events::Feed;
-use crate::organizations::viewer;
 use crate::page::{Page, connection, wants_total};
 use crate::sessions::Session;
 use crate::sessions::graphql::{SessionById, find_session};
@@ -25,7 +25,7 @@ connection!(MessageConnection, MessageEdge, Message);
 
 /// A page of the session's messages.
 pub async fn message_page(ctx: &Context<'_>, session_id: Id, page: Page<i64>) -> Result<MessageConnection, Error> {
-    let organization_id = viewer(ctx).organization_id;
+    let organization_id = viewer(ctx, Scope::SessionsRead)?.organization_id;
     let total = if wants_total(ctx) { scan!(store(ctx), messages::count(organization_id, session_id))? } else { 0 };
     let messages = read!(store(ctx), messages::list(organization_id, session_id, &page))?;
     Ok(MessageConnection::new(&page, messages, total, |message| message.sequence.to_string()))
@@ -40,17 +40,20 @@ impl Message {
 
     /// In which session.
     async fn session(&self, ctx: &Context<'_>) -> Result<Session> {
+        viewer(ctx, Scope::SessionsRead)?;
         Ok(lookups(ctx).load_one(SessionById(self.session_id)).await?.ok_or_else(|| Error::not_found("session"))?)
     }
 
     /// The turn that it starts, or that said it.
     async fn turn(&self, ctx: &Context<'_>) -> Result<Turn> {
+        viewer(ctx, Scope::SessionsRead)?;
         Ok(lookups(ctx).load_one(TurnById(self.turn_id)).await?.ok_or_else(|| Error::not_found("turn"))?)
     }
 
     /// The step that said it; null for a user's.
     async fn step(&self, ctx: &Context<'_>) -> Result<Option<Step>> {
         let Some(step_id) = self.step_id else { return Ok(None) };
+        viewer(ctx, Scope::SessionsRead)?;
         Ok(lookups(ctx).load_one(StepById(step_id)).await?)
     }
 }
@@ -98,14 +101,9 @@ impl MessageMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The new message.")] input: SendMessageInput,
     ) -> Result<Sent> {
+        let organization_id = viewer(ctx, Scope::SessionsWrite)?.organization_id;
         let (text, parts) = content::check(input.content)?;
-        let new = NewMessage {
-            organization_id: viewer(ctx).organization_id,
-            session_id: input.session_id,
-            agent_id: input.agent_id,
-            text,
-            parts,
-        };
+        let new = NewMessage { organization_id, session_id: input.session_id, agent_id: input.agent_id, text, parts };
         let sent = commit!(store(ctx), messages::send(new))?;
         ctx.data_unchecked::<Signals>().work_waits();
         Ok(sent)
@@ -118,23 +116,27 @@ impl MessageMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which turn.")] input: CancelTurnInput,
     ) -> Result<CancelTurnPayload> {
+        let organization_id = viewer(ctx, Scope::SessionsWrite)?.organization_id;
         let session_id = match (input.session_id, input.turn_id) {
             (Some(session_id), None) => session_id,
             (None, Some(turn_id)) => {
-                let turn = read!(store(ctx), turns::get(viewer(ctx).organization_id, turn_id))?;
+                let turn = read!(store(ctx), turns::get(organization_id, turn_id))?;
                 turn.ok_or_else(|| Error::not_found("turn"))?.session_id
             }
             _ => return Err(Error::bad_input("input.sessionId", "give exactly one of sessionId and turnId").into()),
         };
-        find_session(ctx, session_id, input.agent_id).await?;
-        let turn = cancel(ctx, session_id, input.turn_id).await?;
-        Ok(CancelTurnPayload { session: find_session(ctx, session_id, None).await?, turn })
+        find_session(ctx, organization_id, session_id, input.agent_id).await?;
+        let turn = cancel(ctx, (organization_id, session_id), input.turn_id).await?;
+        Ok(CancelTurnPayload { session: find_session(ctx, organization_id, session_id, None).await?, turn })
     }
 }
 
 /// Cancels and waits for the turn's end.
-async fn cancel(ctx: &Context<'_>, session_id: Id, only: Option<Id>) -> Result<Option<Turn>, Error> {
-    let organization_id = viewer(ctx).organization_id;
+async fn cancel(
+    ctx: &Context<'_>,
+    (organization_id, session_id): (Id, Id),
+    only: Option<Id>,
+) -> Result<Option<Turn>, Error> {
     // Held until the end: a channel that nobody holds tells nothing.
     let channel = ctx.data_unchecked::<Feed>().channel(session_id);
     let mut changes = channel.changes();

@@ -17,4 +17,4 @@ pub mod sqlite {
     pub use store::*;
 }
 
-pub use organization::{DEFAULT_ORGANIZATION, Organization, Viewer, viewer};
+pub use organization::{DEFAULT_ORGANIZATION, Organization};

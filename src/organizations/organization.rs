@@ -1,6 +1,6 @@
-//! What an organization is, and the viewer who acts in one.
+//! What an organization is.
 
-use async_graphql::{Context, SimpleObject};
+use async_graphql::SimpleObject;
 use diesel::{Insertable, Queryable, Selectable};
 
 use crate::clock::Timestamp;
@@ -20,16 +20,4 @@ pub struct Organization {
     pub name: String,
     /// When it was made.
     pub created_at: Timestamp,
-}
-
-/// Who asks.
-#[derive(Clone, Copy, Debug)]
-pub struct Viewer {
-    /// The organization in which the viewer acts.
-    pub organization_id: Id,
-}
-
-/// Who asks the request that is being answered.
-pub fn viewer(ctx: &Context<'_>) -> Viewer {
-    *ctx.data_unchecked::<Viewer>()
 }

@@ -19,7 +19,7 @@ pub(super) fn of(system: String, history: Vec<Exchange>) -> ChatRequest {
             answer(&mut messages, &step.text);
         }
     }
-    ChatRequest { system, messages }
+    ChatRequest { system, messages, tools: Vec::new() }
 }
 
 fn say(messages: &mut Vec<ChatMessage>, parts: Vec<ChatPart>) {
@@ -31,11 +31,11 @@ fn say(messages: &mut Vec<ChatMessage>, parts: Vec<ChatPart>) {
 
 fn answer(messages: &mut Vec<ChatMessage>, text: &str) {
     match messages.last_mut() {
-        Some(ChatMessage::Assistant(said)) => {
+        Some(ChatMessage::Assistant { text: said, .. }) => {
             said.push_str("\n\n");
             said.push_str(text);
         }
-        _ => messages.push(ChatMessage::Assistant(text.to_owned())),
+        _ => messages.push(ChatMessage::Assistant { text: text.to_owned(), calls: Vec::new() }),
     }
 }
 

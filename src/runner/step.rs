@@ -23,6 +23,8 @@ pub(super) async fn run(
             ModelPiece::Reasoning(text) => {
                 step.reasoning.get_or_insert_default().push_str(&text.replace('\0', "\u{fffd}"));
             }
+            // No tools are offered.
+            ModelPiece::ToolCall(_) => {}
             ModelPiece::End(end) => return Ok(finish(step, end)),
         }
     }
@@ -35,7 +37,7 @@ fn finish(step: &mut Step, ModelEnd { stop, usage }: ModelEnd) -> StopReason {
     step.cached_input_tokens = usage.cached_input_tokens;
     step.reasoning_tokens = usage.reasoning_tokens;
     match stop {
-        ModelStop::EndTurn => StopReason::EndTurn,
+        ModelStop::EndTurn | ModelStop::ToolCalls => StopReason::EndTurn,
         ModelStop::MaxTokens => StopReason::MaxTokens,
         ModelStop::Refused => StopReason::Refused,
     }

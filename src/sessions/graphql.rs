@@ -8,13 +8,13 @@ use async_graphql::{ComplexObject, Context, InputObject, Object, Result, SimpleO
 use super::{CreateSessionInput, Session, SessionFilter, UpdateSessionInput};
 use crate::agents::Agent;
 use crate::agents::graphql::AgentById;
+use crate::auth::{Scope, viewer};
 use crate::db::ids::Id;
 use crate::db::{Lookups, commit, lookups, read, scan, store};
 use crate::error::Error;
 use crate::events::graphql::SessionEvent;
 use crate::events::{Cursor, EventType, Feed, check};
 use crate::messages::graphql::{MessageConnection, message_page};
-use crate::organizations::viewer;
 use crate::page::{Page, PageArguments, PageInfo, connection, wants_total};
 use crate::turns::graphql::{TurnConnection, UsageOfSession, turn_page};
 use crate::turns::{Signals, Usage};
@@ -35,7 +35,7 @@ impl SessionQuery {
         #[graphql(desc = "Its agent: a session of another one is null.")] agent_id: Option<Id>,
     ) -> Result<Option<Session>> {
         // Not by the loader: gathering, even for no time at all, costs a timer's round.
-        Ok(read!(store(ctx), sessions::get(viewer(ctx).organization_id, id, agent_id))?)
+        Ok(read!(store(ctx), sessions::get(viewer(ctx, Scope::SessionsRead)?.organization_id, id, agent_id))?)
     }
 
     /// The sessions of the viewer's organization, newest first.
@@ -49,11 +49,12 @@ impl SessionQuery {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
         #[graphql(desc = "Which sessions.")] filter: Option<SessionFilter>,
     ) -> Result<SessionConnection> {
+        let organization_id = viewer(ctx, Scope::SessionsRead)?.organization_id;
         let page = PageArguments { first, after, last, before }.check(Id::parse)?;
         let filter = filter.unwrap_or_default();
         filter.check()?;
         if let Some(agent_id) = filter.agent_id {
-            find_agent(ctx, agent_id).await?;
+            find_agent(ctx, organization_id, agent_id).await?;
         }
         Ok(session_page(ctx, filter, page).await?)
     }
@@ -65,21 +66,26 @@ pub async fn session_page(
     filter: SessionFilter,
     page: Page<Id>,
 ) -> Result<SessionConnection, Error> {
-    let organization_id = viewer(ctx).organization_id;
+    let organization_id = viewer(ctx, Scope::SessionsRead)?.organization_id;
     let total = if wants_total(ctx) { scan!(store(ctx), sessions::count(organization_id, filter.clone()))? } else { 0 };
     let sessions = read!(store(ctx), sessions::list(organization_id, filter, &page))?;
     Ok(SessionConnection::new(&page, sessions, total, |session| session.id.to_string()))
 }
 
 /// The agent that an operation acts in.
-pub async fn find_agent(ctx: &Context<'_>, id: Id) -> Result<Agent, Error> {
-    let found = read!(store(ctx), agents::get(viewer(ctx).organization_id, id))?;
+pub async fn find_agent(ctx: &Context<'_>, organization_id: Id, id: Id) -> Result<Agent, Error> {
+    let found = read!(store(ctx), agents::get(organization_id, id))?;
     found.ok_or_else(|| Error::not_found("agent"))
 }
 
 /// The session that an operation acts in.
-pub async fn find_session(ctx: &Context<'_>, id: Id, agent_id: Option<Id>) -> Result<Session, Error> {
-    let found = read!(store(ctx), sessions::get(viewer(ctx).organization_id, id, agent_id))?;
+pub async fn find_session(
+    ctx: &Context<'_>,
+    organization_id: Id,
+    id: Id,
+    agent_id: Option<Id>,
+) -> Result<Session, Error> {
+    let found = read!(store(ctx), sessions::get(organization_id, id, agent_id))?;
     found.ok_or_else(|| Error::not_found("session"))
 }
 
@@ -87,6 +93,7 @@ pub async fn find_session(ctx: &Context<'_>, id: Id, agent_id: Option<Id>) -> Re
 impl Session {
     /// Who answers.
     async fn agent(&self, ctx: &Context<'_>) -> Result<Agent> {
+        viewer(ctx, Scope::AgentsRead)?;
         Ok(lookups(ctx).load_one(AgentById(self.agent_id)).await?.ok_or_else(|| Error::not_found("agent"))?)
     }
 
@@ -127,6 +134,7 @@ impl Session {
         #[graphql(desc = "Only these; without it, all. MESSAGE_DELTA and CAUGHT_UP are no stored events.")]
         types: Option<Vec<EventType>>,
     ) -> Result<SessionEventConnection> {
+        viewer(ctx, Scope::SessionsRead)?;
         let page: Page<Cursor> = PageArguments { first, ..PageArguments::default() }.check(|_| None)?;
         let page = Page { after, ..page };
         let kinds = types.map(|types| types.into_iter().filter_map(EventType::kind).collect());
@@ -150,6 +158,7 @@ impl Session {
 
     /// What the models counted in all its turns.
     async fn usage(&self, ctx: &Context<'_>) -> Result<Usage> {
+        viewer(ctx, Scope::SessionsRead)?;
         Ok(lookups(ctx).load_one(UsageOfSession(self.id)).await?.unwrap_or_default())
     }
 }
@@ -200,7 +209,7 @@ impl SessionMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The new session.")] input: CreateSessionInput,
     ) -> Result<CreateSessionPayload> {
-        let session = Session::new(viewer(ctx).organization_id, input)?;
+        let session = Session::new(viewer(ctx, Scope::SessionsWrite)?.organization_id, input)?;
         Ok(CreateSessionPayload { session: commit!(store(ctx), sessions::create(session))? })
     }
 
@@ -211,7 +220,7 @@ impl SessionMutation {
         #[graphql(desc = "The change.")] input: UpdateSessionInput,
     ) -> Result<UpdateSessionPayload> {
         input.check()?;
-        let organization_id = viewer(ctx).organization_id;
+        let organization_id = viewer(ctx, Scope::SessionsWrite)?.organization_id;
         let session = commit!(store(ctx), sessions::update(organization_id, input))?;
         // A claim may have passed over the session while this held its lock.
         ctx.data_unchecked::<Signals>().work_waits();
@@ -224,7 +233,8 @@ impl SessionMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which session.")] input: DeleteSessionInput,
     ) -> Result<DeleteSessionPayload> {
-        let (organization_id, id, agent_id) = (viewer(ctx).organization_id, input.id, input.agent_id);
+        let (organization_id, id, agent_id) =
+            (viewer(ctx, Scope::SessionsWrite)?.organization_id, input.id, input.agent_id);
         commit!(store(ctx), sessions::delete(organization_id, id, agent_id))?;
         ctx.data_unchecked::<Signals>().stop(id, None);
         ctx.data_unchecked::<Feed>().close(id);

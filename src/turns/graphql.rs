@@ -7,13 +7,13 @@ use async_graphql::dataloader::Loader;
 use async_graphql::{ComplexObject, Context, Result};
 
 use super::{Step, ToolCall, Turn, TurnError, Usage};
+use crate::auth::{Scope, viewer};
 use crate::db::ids::Id;
 use crate::db::types::BigInteger;
 use crate::db::{Lookups, lookups, read, scan, store};
 use crate::error::Error;
 use crate::messages::Message;
 use crate::messages::graphql::MessageById;
-use crate::organizations::viewer;
 use crate::page::{Page, connection, wants_total};
 use crate::sessions::Session;
 use crate::sessions::graphql::SessionById;
@@ -22,7 +22,7 @@ connection!(TurnConnection, TurnEdge, Turn);
 
 /// A page of the session's turns.
 pub async fn turn_page(ctx: &Context<'_>, session_id: Id, page: Page<i64>) -> Result<TurnConnection, Error> {
-    let organization_id = viewer(ctx).organization_id;
+    let organization_id = viewer(ctx, Scope::SessionsRead)?.organization_id;
     let total = if wants_total(ctx) { scan!(store(ctx), turns::count(organization_id, session_id))? } else { 0 };
     let turns = read!(store(ctx), turns::list(organization_id, session_id, &page))?;
     Ok(TurnConnection::new(&page, turns, total, |turn| turn.message_sequence.to_string()))
@@ -32,16 +32,19 @@ pub async fn turn_page(ctx: &Context<'_>, session_id: Id, page: Page<i64>) -> Re
 impl Turn {
     /// In which session.
     async fn session(&self, ctx: &Context<'_>) -> Result<Session> {
+        viewer(ctx, Scope::SessionsRead)?;
         Ok(lookups(ctx).load_one(SessionById(self.session_id)).await?.ok_or_else(|| Error::not_found("session"))?)
     }
 
     /// What the user said.
     async fn message(&self, ctx: &Context<'_>) -> Result<Message> {
+        viewer(ctx, Scope::SessionsRead)?;
         Ok(lookups(ctx).load_one(MessageById(self.message_id)).await?.ok_or_else(|| Error::not_found("message"))?)
     }
 
     /// Its model calls, in their order.
     async fn steps(&self, ctx: &Context<'_>) -> Result<Vec<Step>> {
+        viewer(ctx, Scope::SessionsRead)?;
         Ok(lookups(ctx).load_one(StepsOfTurn(self.id)).await?.unwrap_or_default())
     }
 
@@ -52,6 +55,7 @@ impl Turn {
 
     /// What the models counted in its steps.
     async fn usage(&self, ctx: &Context<'_>) -> Result<Usage> {
+        viewer(ctx, Scope::SessionsRead)?;
         Ok(lookups(ctx).load_one(UsageOfTurn(self.id)).await?.unwrap_or_default())
     }
 }
@@ -60,6 +64,7 @@ impl Turn {
 impl Step {
     /// The tools that it called, in the order in which the model asked for them.
     async fn tool_calls(&self, ctx: &Context<'_>) -> Result<Vec<ToolCall>> {
+        viewer(ctx, Scope::SessionsRead)?;
         Ok(lookups(ctx).load_one(ToolCallsOfStep(self.id)).await?.unwrap_or_default())
     }
 

@@ -1,5 +1,6 @@
 //! What a model server can rightly answer.
 
+use everruns::config::ModelSettings;
 use everruns::llm::*;
 use futures_util::StreamExt;
 use serde_json::json;
@@ -51,10 +52,10 @@ async fn a_request_holds_the_whole_conversation() {
     let image = ChatPart::Image { media_type: "image/png".into(), data: "aGk=".into() };
     let messages = vec![
         ChatMessage::User(vec![ChatPart::Text("one".into())]),
-        ChatMessage::Assistant("two".into()),
+        ChatMessage::Assistant { text: "two".into(), calls: Vec::new() },
         ChatMessage::User(vec![ChatPart::Text("three".into()), image]),
     ];
-    let request = ChatRequest { system: "Be brief.".into(), messages };
+    let request = ChatRequest { system: "Be brief.".into(), messages, tools: Vec::new() };
     ask(models(ModelSettings::default()).client(&target), &target, request).await.end.unwrap();
     let request = server.request().await;
     assert!(request.head.starts_with("post /v1/chat/completions http/1.1\r\n"), "{}", request.head);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use everruns::config::ModelSettings;
 use everruns::llm::*;
 use serde_json::json;
 

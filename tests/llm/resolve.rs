@@ -1,5 +1,6 @@
 //! Which model answers where nobody chose one.
 
+use everruns::config::ModelSettings;
 use everruns::llm::*;
 
 use super::server::{Reply, Server};
@@ -12,6 +13,7 @@ fn settings(key: Option<&str>, root: Option<&str>, default_model: Option<&str>) 
         openai_api_key: key.map(Into::into),
         openai_base_url: root.map(Into::into),
         default_model: default_model.map(Into::into),
+        ..ModelSettings::default()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where a provider's key must never be seen.
 
-use everruns::llm::{ModelErrorCode, ModelSettings};
+use everruns::config::ModelSettings;
+use everruns::llm::ModelErrorCode;
 use serde_json::json;
 
 use super::server::{Reply, Server};

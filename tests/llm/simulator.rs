@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use everruns::config::ModelSettings;
 use everruns::llm::*;
 use futures_util::StreamExt;
 use tokio::time::Instant;
@@ -41,10 +42,11 @@ async fn usage_counts_words() {
     let image = ChatPart::Image { media_type: "image/png".into(), data: "aGk=".into() };
     let messages = vec![
         ChatMessage::User(vec![ChatPart::Text("one two".into()), image]),
-        ChatMessage::Assistant("three".into()),
+        ChatMessage::Assistant { text: "three".into(), calls: Vec::new() },
         ChatMessage::User(vec![ChatPart::Text("/sim reasoning=4 words=9".into())]),
     ];
-    let end = ask_model("llmsim", ChatRequest { system: "be kind".into(), messages }).await.end.unwrap();
+    let end =
+        ask_model("llmsim", ChatRequest { system: "be kind".into(), messages, tools: Vec::new() }).await.end.unwrap();
     let usage = TokenUsage { input_tokens: 9, output_tokens: 13, cached_input_tokens: 0, reasoning_tokens: 4 };
     assert_eq!(end, ModelEnd { stop: ModelStop::EndTurn, usage });
 }
@@ -78,7 +80,8 @@ async fn the_prompt_wins_over_the_name() {
 #[tokio::test]
 async fn a_message_without_an_answer_does_not_steer_the_next() {
     let texts = ["/sim fail=cut", "hello"].map(|text| ChatPart::Text(text.into()));
-    let request = ChatRequest { system: String::new(), messages: vec![ChatMessage::User(texts.into())] };
+    let request =
+        ChatRequest { system: String::new(), messages: vec![ChatMessage::User(texts.into())], tools: Vec::new() };
     assert!(ask_model("llmsim", request).await.text().contains("“hello”"));
 }
 

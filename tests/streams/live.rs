@@ -15,6 +15,8 @@ const STREAMS: usize = 100;
 /// Turns that a watcher sleeps through, and the words of each: more than the feed keeps and a socket takes.
 const SLEPT_TURNS: usize = 40;
 const SLEPT_WORDS: usize = 20_000;
+/// What the sleeper reads at once, in bytes.
+const SLEEPER_BYTES: usize = 64 * 1024;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_replays_from_the_start_and_follows_live() {
@@ -181,10 +183,16 @@ async fn a_watcher_who_slept_through_many_turns_misses_nothing() {
     let expected = recorded(&app, &path, SLEPT_TURNS).await;
     let before = app.counters.statements();
     let mut read = Vec::new();
-    let mut chunk = vec![0; 64 * 1024];
+    let mut chunk = vec![0; SLEEPER_BYTES];
     let last = format!("id: {}\n", expected.last().unwrap().id);
-    while !String::from_utf8_lossy(&read[read.len().saturating_sub(chunk.len())..]).contains(&last) {
+    // To the end of the last event: a piece may end inside of it, right after its id.
+    let whole = |read: &[u8]| {
+        let tail = String::from_utf8_lossy(&read[read.len().saturating_sub(SLEEPER_BYTES)..]).into_owned();
+        tail.split_once(&last).is_some_and(|(_, rest)| rest.contains("\n\n"))
+    };
+    while !whole(&read) {
         let count = sleeper.read(&mut chunk).await.unwrap();
+        assert!(count > 0, "the stream ended before the last event");
         read.extend_from_slice(&chunk[..count]);
     }
     let text = String::from_utf8(read).unwrap();

@@ -89,8 +89,8 @@ async fn an_unreachable_model_server_fails_the_turn() {
     let address = free.local_addr().unwrap();
     drop(free);
     let app = TestApp::start_with(|config| {
-        config.openai_base_url = Some(format!("http://{address}/v1"));
-        config.default_model = Some("small-model".into());
+        config.models.openai_base_url = Some(format!("http://{address}/v1"));
+        config.models.default_model = Some("small-model".into());
     })
     .await;
     let (path, session_id) = app.session().await;
@@ -107,14 +107,14 @@ async fn a_provider_that_lists_no_model_fails_the_turn_until_it_does() {
     let listed = Reply::json(200, r#"{"data":[{"id":"small-model"}]}"#);
     let lists = std::iter::repeat_n(Reply::json(500, "{}"), 50);
     let broken = Server::start(lists);
-    let app = TestApp::start_with(|config| config.openai_base_url = Some(broken.root.clone())).await;
+    let app = TestApp::start_with(|config| config.models.openai_base_url = Some(broken.root.clone())).await;
     let (path, _) = app.session().await;
     app.say(&path, "Hello").await;
     let frames = app.sse(&path, None).await.until("session.failed").await;
     assert_eq!(frames.last().unwrap().data["code"], "model_unavailable");
     assert_secretive(&broken, &format!("{frames:?}"));
     let working = Server::start([listed, whole("Hi.")]);
-    let app = TestApp::start_with(|config| config.openai_base_url = Some(working.root.clone())).await;
+    let app = TestApp::start_with(|config| config.models.openai_base_url = Some(working.root.clone())).await;
     let (path, session_id) = app.session().await;
     app.say(&path, "Hello").await;
     app.sse(&path, None).await.until("session.completed").await;

@@ -140,7 +140,7 @@ async fn a_watcher_may_resume_before_the_interrupted_turn_is_continued() {
     let listed = || Reply::json(200, r#"{"data":[{"id":"small-model"}]}"#);
     // The second list never comes, so nobody claims the turn.
     let mut model = Server::start([listed(), Reply::events(piece("half")).held(), Reply::events("").held()]);
-    let app = TestApp::start_with(|config| config.openai_base_url = Some(model.root.clone())).await;
+    let app = TestApp::start_with(|config| config.models.openai_base_url = Some(model.root.clone())).await;
     let (path, session_id) = app.session().await;
     let mut stream = app.sse(&path, None).await;
     app.say(&path, "one").await;
