@@ -1,8 +1,12 @@
 //! The one door to the schema: every request, from HTTP, WebSocket or REST, is given its viewer here, runs here, and has its errors coded and
 //! logged here, once.
 //!
-//! Only parsed documents come in: a request that still carries text has not passed the guard (`edge/guard`) and is refused.
+//! Only parsed documents come in: a request that still carries text has not passed the guard (`edge/guard`) and is refused. Who asks stands in the
+//! request's data as the headers that came with it, where any credential did.
 
+mod root;
+
+use std::any::TypeId;
 use std::collections::HashSet;
 use std::future;
 use std::pin::pin;
@@ -14,46 +18,124 @@ use async_graphql::{Data, Executor, Request, Response, ServerError};
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 
-use crate::auth::{Access, Credential, DEFAULT_OWNER, Scopes, Viewer};
+use http::HeaderMap;
+
+use self::root::Root;
+use crate::auth::{Access, Accounts, Credential, DEFAULT_OWNER, Scopes, Stay, Viewer};
+use crate::config::Switch;
+use crate::db::ids::Id;
 use crate::db::{Loads, Lookups, Store};
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 use crate::graphql::Canonical;
 use crate::library_errors;
 use crate::organizations::DEFAULT_ORGANIZATION;
+
+/// Whose rows a request meets that nobody was found for: no organization has this id.
+const NOBODYS: Id = Id::fixed(0);
+
+/// Mode none: everybody acts as the default organization's owner.
+const OWNER: Viewer = Viewer {
+    organization_id: DEFAULT_ORGANIZATION,
+    user_id: DEFAULT_OWNER,
+    scopes: Scopes::ALL,
+    credential: Credential::None,
+};
 
 /// Runs requests on the schema.
 #[derive(Clone)]
 pub struct Gateway {
     schema: Canonical,
     store: Store,
+    accounts: Accounts,
+    introspection: Option<Switch>,
 }
 
 impl Gateway {
-    /// The door to this schema.
-    pub fn new(schema: Canonical, store: Store) -> Self {
-        Self { schema, store }
+    /// The door to this schema, which tells of itself as `introspection` says.
+    pub fn new(schema: Canonical, store: Store, accounts: Accounts, introspection: Option<Switch>) -> Self {
+        Self { schema, store, accounts, introspection }
+    }
+
+    /// Finds out who asks, where the request is not open to everybody.
+    async fn admit(&self, mut request: Request) -> Result<(Request, Loads), Error> {
+        if self.accounts.is_open() {
+            return self.admit_owner(request);
+        }
+        let root = Root::of(&mut request);
+        let found = if root.is_open && !self.asks_who_introspects(root) {
+            Err(Error::unauthenticated())
+        } else {
+            self.accounts.viewer(headers(&request)).await
+        };
+        self.prepare(request, root, found)
+    }
+
+    /// Mode none, where nothing is looked at.
+    fn admit_owner(&self, mut request: Request) -> Result<(Request, Loads), Error> {
+        let root = match self.introspection {
+            Some(Switch::Off) => Root::of(&mut request),
+            Some(Switch::On) | None => Root { is_open: false, introspects: false },
+        };
+        self.prepare(request, root, Ok(OWNER))
     }
 
     /// Gives the request what its resolvers need: who asks, and the loader of this request, whose loads shall run beside it.
-    fn admit(&self, request: Request) -> Result<(Request, Loads), Error> {
+    fn prepare(&self, request: Request, root: Root, found: Result<Viewer, Error>) -> Result<(Request, Loads), Error> {
         if !request.query.is_empty() {
             return Err(Error::internal("a request came past the guard"));
         }
-        // Mode none: everybody acts as the default organization's owner.
-        let viewer = Viewer {
-            organization_id: DEFAULT_ORGANIZATION,
-            user_id: DEFAULT_OWNER,
-            scopes: Scopes::ALL,
-            credential: Credential::None,
-        };
-        let (loader, loads) = Lookups::loader(self.store.clone(), viewer.organization_id);
-        Ok((request.data(Access(Ok(viewer))).data(loader), loads))
+        if root.introspects && self.introspection == Some(Switch::Off) {
+            return Err(Error::forbidden("introspection is switched off on this server"));
+        }
+        if let (true, Err(error)) = (self.asks_who_introspects(root), &found) {
+            let mut error = error.clone();
+            if error.code == ErrorCode::Unauthenticated {
+                error.message = "introspection is for signed-in callers".into();
+            }
+            return Err(error);
+        }
+        let organization_id = found.as_ref().map_or(NOBODYS, |viewer| viewer.organization_id);
+        let (loader, loads) = Lookups::loader(self.store.clone(), organization_id);
+        Ok((request.data(Access(found)).data(loader), loads))
+    }
+
+    fn asks_who_introspects(&self, root: Root) -> bool {
+        root.introspects && self.introspection.is_none()
+    }
+
+    /// The answers to a request whose viewer is found.
+    fn stream(
+        &self,
+        admitted: Result<(Request, Loads), Error>,
+        session: Option<Arc<Data>>,
+    ) -> BoxStream<'static, Response> {
+        match admitted {
+            Ok((request, mut loads)) => {
+                let answers = self.schema.execute_stream_with_session_data(request, session.unwrap_or_default());
+                let mut answers = answers.boxed();
+                stream::poll_fn(move |cx| loads.poll_with(cx, |cx| answers.poll_next_unpin(cx))).map(finish).boxed()
+            }
+            Err(error) => stream::once(async { finish(refusal(error)) }).boxed(),
+        }
+    }
+
+    /// The same, to be ended with the viewer's credential.
+    async fn stream_while_signed_in(
+        self,
+        mut request: Request,
+        session: Option<Arc<Data>>,
+    ) -> BoxStream<'static, Response> {
+        let root = Root::of(&mut request);
+        match self.accounts.enter(headers(&request)).await {
+            Ok((viewer, stay)) => until_ended(self.stream(self.prepare(request, root, Ok(viewer)), session), stay),
+            Err(error) => self.stream(self.prepare(request, root, Err(error)), session),
+        }
     }
 }
 
 impl Executor for Gateway {
     async fn execute(&self, request: Request) -> Response {
-        let (mut request, loads) = match self.admit(request) {
+        let (mut request, loads) = match self.admit(request).await {
             Ok(admitted) => admitted,
             Err(error) => return finish(refusal(error)),
         };
@@ -67,15 +149,31 @@ impl Executor for Gateway {
     }
 
     fn execute_stream(&self, request: Request, session: Option<Arc<Data>>) -> BoxStream<'static, Response> {
-        match self.admit(request) {
-            Ok((request, mut loads)) => {
-                let answers = self.schema.execute_stream_with_session_data(request, session.unwrap_or_default());
-                let mut answers = answers.boxed();
-                stream::poll_fn(move |cx| loads.poll_with(cx, |cx| answers.poll_next_unpin(cx))).map(finish).boxed()
-            }
-            Err(error) => stream::once(async { finish(refusal(error)) }).boxed(),
+        if self.accounts.is_open() {
+            return self.stream(self.admit_owner(request), session);
         }
+        stream::once(self.clone().stream_while_signed_in(request, session)).flatten().boxed()
     }
+}
+
+/// The headers that came with the request, where a credential did.
+fn headers(request: &Request) -> Option<&HeaderMap> {
+    request.data.get(&TypeId::of::<HeaderMap>())?.downcast_ref()
+}
+
+/// Ends a stream when its viewer's credential does, with an error that says so.
+fn until_ended(answers: BoxStream<'static, Response>, stay: Stay) -> BoxStream<'static, Response> {
+    let ended = Box::pin(stay.ended());
+    let running = Some((answers, ended, stay));
+    stream::unfold(running, async |running| {
+        let (mut answers, mut ended, stay) = running?;
+        tokio::select! {
+            biased;
+            () = &mut ended => Some((finish(refusal(Error::unauthenticated())), None)),
+            answer = answers.next() => answer.map(|answer| (answer, Some((answers, ended, stay)))),
+        }
+    })
+    .boxed()
 }
 
 /// Runs a request with its loads beside it.

@@ -69,12 +69,14 @@ impl FromIterator<Scope> for Scopes {
 impl ScalarType for Scope {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            Value::String(word) => Self::parse(word).ok_or_else(|| {
-                let known = Self::ALL.map(Self::as_str).join(", ");
-                InputValueError::custom(format!("not a scope: one of {known} is expected"))
-            }),
+            Value::String(word) => Self::parse(word).ok_or_else(|| InputValueError::custom("not a scope")),
             _ => Err(InputValueError::expected_type(value)),
         }
+    }
+
+    // So that a word that is none is refused with the path of its argument.
+    fn is_valid(value: &Value) -> bool {
+        matches!(value, Value::String(word) if Self::parse(word).is_some())
     }
 
     fn to_value(&self) -> Value {

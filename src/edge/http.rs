@@ -64,7 +64,7 @@ pub(super) async fn post<E: Executor>(
         }
     };
     match read_body(&body) {
-        Ok(request) => run(&executor, request, Method::POST, media).await,
+        Ok(request) => run(&executor, signed(request, &headers), Method::POST, media).await,
         Err(error) => media.refuse(StatusCode::BAD_REQUEST, error),
     }
 }
@@ -77,7 +77,7 @@ pub(super) async fn get<E: Executor>(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     if headers.contains_key(UPGRADE) {
-        return websocket::open(State(executor), upgrade).await;
+        return websocket::open(State(executor), headers, upgrade).await;
     }
     let media = Media::wanted(&headers);
     let parameters = match parameters {
@@ -87,7 +87,7 @@ pub(super) async fn get<E: Executor>(
         }
     };
     match read_parameters(parameters) {
-        Ok(request) => run(&executor, request, Method::GET, media).await,
+        Ok(request) => run(&executor, signed(request, &headers), Method::GET, media).await,
         Err(error) => media.refuse(StatusCode::BAD_REQUEST, error),
     }
 }
@@ -114,6 +114,14 @@ async fn run<E: Executor>(executor: &E, request: Request, method: Method, media:
             media.print(GraphqlResponse::from_errors(vec![error]))
         }
         _ => media.print(executor.execute(request).await),
+    }
+}
+
+/// Gives the request what its headers say of who asks, if anything.
+pub(super) fn signed(request: Request, headers: &HeaderMap) -> Request {
+    match everruns_rest::credentials(headers) {
+        Some(credentials) => request.data(credentials),
+        None => request,
     }
 }
 

@@ -1,7 +1,11 @@
-//! Who may speak to a server that asks nobody for a password: `Host` must name this server, and a page may only come from it.
+//! Which pages may speak to the server, which a browser says by itself.
 //!
-//! Without the first check a web page anywhere could reach the server by a name of its own that resolves to a loopback address; without the
-//! second it could send requests across origins, which a browser lets it do although it may not read the answers.
+//! A server that asks nobody for a password is open to its own pages only: `Host` must name this server, and a page must come from it. Without the
+//! first check a web page anywhere could reach the server by a name of its own that resolves to a loopback address; without the second it could
+//! send requests across origins, which a browser lets it do although it may not read the answers.
+//!
+//! A server that asks for credentials lets everybody speak, but a cookie counts only where a page of its own sent it: a browser adds it to what any
+//! page sends.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,7 +15,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{HOST, HeaderName, ORIGIN, UPGRADE};
+use http::header::{COOKIE, HOST, HeaderName, ORIGIN, UPGRADE};
 use http::uri::Authority;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::json;
@@ -20,12 +24,49 @@ use super::EdgeSettings;
 use super::envelope::{Printed, refusal};
 use crate::error::ErrorCode;
 
-/// Lets a request pass or answers 403.
-pub(super) async fn check(State(settings): State<Arc<EdgeSettings>>, request: Request, next: Next) -> Response {
+/// What a browser says of where a request began, compared to where it goes.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// What a browser says of what it will do with the answer.
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+/// Lets a request pass, without cookies that a foreign page sent, or answers 403.
+pub(super) async fn check(State(settings): State<Arc<EdgeSettings>>, mut request: Request, next: Next) -> Response {
+    if !settings.asks_nobody {
+        if request.headers().contains_key(COOKIE) && is_foreign(&settings, &request) {
+            request.headers_mut().remove(COOKIE);
+        }
+        return next.run(request).await;
+    }
     match refused(&settings, &request) {
         Some(message) => refuse(request.uri().path(), message),
         None => next.run(request).await,
     }
+}
+
+/// Whether another site's page began the request. What is no browser says nothing of it, and has no cookies that it did not mean.
+fn is_foreign(settings: &EdgeSettings, request: &Request) -> bool {
+    let headers = request.headers();
+    // A link that is followed here changes nothing, and its page is shown to nobody but the user: so a provider sends its users back.
+    if request.method() == Method::GET && headers.get(SEC_FETCH_MODE).is_some_and(|mode| mode == "navigate") {
+        return false;
+    }
+    if headers.get(SEC_FETCH_SITE).is_some_and(|site| site == "cross-site") {
+        return true;
+    }
+    let Some(origin) = headers.get(ORIGIN) else { return false };
+    let host = host_of(request);
+    !origin.to_str().is_ok_and(|origin| {
+        host.is_some_and(|host| is_own_origin(settings, origin, &host)) || is_base(&settings.base_url, origin)
+    })
+}
+
+/// Whether the origin is the one at which browsers reach the server.
+fn is_base(base_url: &str, origin: &str) -> bool {
+    let (Ok(base), Ok(origin)) = (base_url.parse::<Uri>(), origin.parse::<Uri>()) else { return false };
+    let same_scheme = base.scheme() == origin.scheme();
+    let port = |of: &Uri| of.port_u16().or(if of.scheme_str() == Some("https") { Some(443) } else { Some(80) });
+    let same_host = base.host().zip(origin.host()).is_some_and(|(base, origin)| base.eq_ignore_ascii_case(origin));
+    same_scheme && same_host && port(&base) == port(&origin)
 }
 
 /// Why a request is refused, if it is.

@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use ::http::HeaderMap;
+use ::http::header::AUTHORIZATION;
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Executor, Response as GraphqlResponse};
 use axum::extract::State;
@@ -22,8 +24,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use super::envelope::{
     Printed, is_refused_subscription, is_request_error, read_request, refusal, refusal_for_now, shown,
 };
-use super::guard;
-use super::websocket_messages::{ClientMessage, Close, ServerMessage};
+use super::websocket_messages::{ClientMessage, Close, ServerMessage, authorization};
+use super::{guard, http};
 use crate::error::ErrorCode;
 
 /// The subprotocol that a client must offer.
@@ -54,6 +56,7 @@ pub(super) const SUBSCRIPTIONS_GO_HERE: &str =
 /// Accepts the upgrade and serves the socket until it closes.
 pub(super) async fn open<E: Executor>(
     State(executor): State<E>,
+    headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let upgrade = match upgrade {
@@ -64,6 +67,7 @@ pub(super) async fn open<E: Executor>(
             return (rejection.status(), axum::Json(Printed::new(&response))).into_response();
         }
     };
+    let credentials = everruns_rest::credentials(&headers).unwrap_or_default();
     upgrade
         .protocols([SUBPROTOCOL])
         .read_buffer_size(READ_BUFFER_BYTES)
@@ -73,21 +77,28 @@ pub(super) async fn open<E: Executor>(
         .max_frame_size(MESSAGE_BYTES_MAX)
         .on_upgrade(|mut socket: WebSocket| async move {
             if socket.protocol().is_some() {
-                serve(socket, executor).await;
+                serve(socket, executor, credentials).await;
             } else {
                 close(&mut socket, Close::unacceptable_subprotocol()).await;
             }
         })
 }
 
-/// Speaks the subprotocol over any pair of message stream and sink, until one side has enough.
-pub async fn serve<S, F, E>(socket: S, executor: E)
+/// Speaks the subprotocol over any pair of message stream and sink, until one side has enough. What the upgrade said of who asks counts where
+/// `connection_init` says nothing; each operation is judged by itself.
+pub async fn serve<S, F, E>(socket: S, executor: E, credentials: HeaderMap)
 where
     S: Stream<Item = Result<Message, F>> + Sink<Message> + Unpin,
     E: Executor,
 {
-    let mut connection =
-        Connection { socket, executor, acknowledged: false, operations: HashMap::new(), results: SelectAll::new() };
+    let mut connection = Connection {
+        socket,
+        executor,
+        credentials,
+        acknowledged: false,
+        operations: HashMap::new(),
+        results: SelectAll::new(),
+    };
     if let Err(Ended::Refused(reason)) = connection.run().await {
         // Whatever still runs stops now, not when the client has said good-bye.
         connection.results.clear();
@@ -112,6 +123,8 @@ impl From<Close> for Ended {
 struct Connection<S, E> {
     socket: S,
     executor: E,
+    /// The headers that say who asks.
+    credentials: HeaderMap,
     acknowledged: bool,
     operations: HashMap<String, Operation>,
     results: SelectAll<Abortable<Results>>,
@@ -178,7 +191,10 @@ where
         };
         match ClientMessage::read(&text)? {
             ClientMessage::ConnectionInit { .. } if self.acknowledged => Err(Close::second_init().into()),
-            ClientMessage::ConnectionInit { .. } => {
+            ClientMessage::ConnectionInit { payload } => {
+                if let Some(authorization) = payload.as_ref().and_then(authorization) {
+                    self.credentials.insert(AUTHORIZATION, authorization);
+                }
                 self.acknowledged = true;
                 self.send(ServerMessage::ConnectionAck).await
             }
@@ -208,7 +224,7 @@ where
             return self.send(ServerMessage::Error { id: &id, payload: &[error] }).await;
         }
         let mut request = match guard::admit(request) {
-            Ok(request) => request,
+            Ok(request) => http::signed(request, &self.credentials),
             Err(error) => return self.send(ServerMessage::Error { id: &id, payload: &[error] }).await,
         };
         let is_subscription = guard::operation_type(&mut request) == Some(OperationType::Subscription);

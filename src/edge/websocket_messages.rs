@@ -1,6 +1,7 @@
 //! The messages and close codes of `graphql-transport-ws`.
 
 use async_graphql::{Response, ServerError};
+use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -14,9 +15,8 @@ const CLOSE_REASON_BYTES_MAX: usize = 123;
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ClientMessage {
     ConnectionInit {
-        /// Room for credentials; nothing is read from it, but it must be an object.
-        #[serde(rename = "payload")]
-        _payload: Option<Map<String, Json>>,
+        /// Room for a credential.
+        payload: Option<Map<String, Json>>,
     },
     Ping {
         payload: Option<Map<String, Json>>,
@@ -45,6 +45,16 @@ impl ClientMessage {
             _ => Ok(message),
         }
     }
+}
+
+/// The `Authorization` that a `connection_init` carries: in its payload or in the payload's `headers`, in one of two spellings. What is no text
+/// there is a credential that is not valid.
+pub(super) fn authorization(payload: &Map<String, Json>) -> Option<HeaderValue> {
+    let of = |members: &Map<String, Json>| members.get("Authorization").or(members.get("authorization")).cloned();
+    let nested = || payload.get("headers").and_then(Json::as_object).and_then(of);
+    let given = of(payload).or_else(nested).filter(|given| !given.is_null())?;
+    let value = given.as_str().and_then(|text| HeaderValue::from_str(text).ok());
+    Some(value.unwrap_or(const { HeaderValue::from_static("") }))
 }
 
 /// What the server says.

@@ -4,6 +4,7 @@ pub mod graphql;
 mod organization;
 #[path = "."]
 pub mod postgres {
+    use crate::auth::postgres as auth;
     use crate::db::postgres as backend;
     #[path = "store.rs"]
     mod store;
@@ -11,6 +12,7 @@ pub mod postgres {
 }
 #[path = "."]
 pub mod sqlite {
+    use crate::auth::sqlite as auth;
     use crate::db::sqlite as backend;
     #[path = "store.rs"]
     mod store;
