@@ -12,6 +12,8 @@ use crate::db::ids::Id;
 use crate::db::{Lookups, commit, lookups, read, scan, store};
 use crate::error::Error;
 use crate::events::Feed;
+use crate::llm::LlmModel;
+use crate::llm::graphql::find_named;
 use crate::page::{Page, connection, wants_total};
 use crate::sessions::Session;
 use crate::sessions::graphql::{SessionById, find_session};
@@ -50,6 +52,11 @@ impl Message {
         Ok(lookups(ctx).load_one(TurnById(self.turn_id)).await?.ok_or_else(|| Error::not_found("turn"))?)
     }
 
+    /// The model that it chose; null where it chose none, or it is gone.
+    async fn model(&self, ctx: &Context<'_>) -> Result<Option<LlmModel>> {
+        find_named(ctx, self.model_id).await
+    }
+
     /// The step that said it; null for a user's.
     async fn step(&self, ctx: &Context<'_>) -> Result<Option<Step>> {
         let Some(step_id) = self.step_id else { return Ok(None) };
@@ -67,6 +74,8 @@ pub struct SendMessageInput {
     pub agent_id: Option<Id>,
     /// What is said, in 1 to 100 parts. The text of all together is at most 1 MiB and, without an image, not empty.
     pub content: Vec<ContentPartInput>,
+    /// The model that shall answer it; without one, the session's.
+    pub model_id: Option<Id>,
 }
 
 /// Which turn to cancel: exactly one of `sessionId` and `turnId`. (No `@oneOf`, for `agentId` may stand beside either.)
@@ -103,7 +112,8 @@ impl MessageMutation {
     ) -> Result<Sent> {
         let organization_id = viewer(ctx, Scope::SessionsWrite)?.organization_id;
         let (text, parts) = content::check(input.content)?;
-        let new = NewMessage { organization_id, session_id: input.session_id, agent_id: input.agent_id, text, parts };
+        let SendMessageInput { session_id, agent_id, model_id, .. } = input;
+        let new = NewMessage { organization_id, session_id, agent_id, text, parts, model_id };
         let sent = commit!(store(ctx), messages::send(new))?;
         ctx.data_unchecked::<Signals>().work_waits();
         Ok(sent)

@@ -8,7 +8,7 @@ use crate::db::ids::{Id, Noun};
 use crate::db::tables::messages;
 use crate::db::types::{Json, text_enum};
 use crate::events::{Cursor, StopReason};
-use crate::turns::{Step, Turn, TurnError};
+use crate::turns::{Step, ToolCall, Turn, TurnError};
 
 /// What was said.
 #[derive(Queryable, Selectable, Insertable, SimpleObject, Clone, Debug)]
@@ -38,6 +38,8 @@ pub struct Message {
     pub withdrawn_at: Option<Timestamp>,
     /// When it was stored.
     pub created_at: Timestamp,
+    /// Id of the model that it chose; null leaves it to the session. Always null for the agent's.
+    pub model_id: Option<Id>,
 }
 
 text_enum! {
@@ -50,7 +52,7 @@ text_enum! {
     }
 }
 
-/// A user's message that shall be sent, checked.
+/// A user's message that shall be sent, checked but for its model.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
     pub organization_id: Id,
@@ -59,6 +61,8 @@ pub struct NewMessage {
     pub agent_id: Option<Id>,
     pub text: String,
     pub parts: Option<Json>,
+    /// The model that shall answer it.
+    pub model_id: Option<Id>,
 }
 
 /// A message that was sent.
@@ -80,8 +84,8 @@ pub struct Exchange {
     pub message: Message,
     /// The turn.
     pub turn: Turn,
-    /// What the model said, in steps.
-    pub steps: Vec<Step>,
+    /// What the model said, in steps, each with the tools that it called.
+    pub steps: Vec<(Step, Vec<ToolCall>)>,
 }
 
 /// How a turn's last step ended.
@@ -110,6 +114,7 @@ impl Message {
             step_id: Some(step.id),
             withdrawn_at: None,
             created_at: Timestamp::now(),
+            model_id: None,
         }
     }
 
@@ -127,6 +132,7 @@ impl Message {
             step_id: None,
             withdrawn_at: None,
             created_at: Timestamp::now(),
+            model_id: new.model_id,
         }
     }
 }

@@ -7,6 +7,7 @@ mod message;
 pub mod postgres {
     use crate::db::postgres as backend;
     use crate::events::postgres as events;
+    use crate::llm::postgres as llm;
     use crate::sessions::postgres as sessions;
     use crate::turns::postgres as turns;
     #[path = "store.rs"]
@@ -17,6 +18,7 @@ pub mod postgres {
 pub mod sqlite {
     use crate::db::sqlite as backend;
     use crate::events::sqlite as events;
+    use crate::llm::sqlite as llm;
     use crate::sessions::sqlite as sessions;
     use crate::turns::sqlite as turns;
     #[path = "store.rs"]

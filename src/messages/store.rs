@@ -1,4 +1,6 @@
-//! How messages are kept, and the two transactions around them: sending one queues its turn, ending a turn stores its answer.
+//! How messages are kept, and the transactions around them: sending one queues its turn, ending a step or a turn stores what it said.
+
+use std::collections::HashMap;
 
 use diesel::dsl::{case_when, exists, not};
 use diesel::prelude::*;
@@ -6,6 +8,7 @@ use diesel::sql_types::{Bool, Text};
 use diesel_async::RunQueryDsl;
 
 use super::backend::Conn;
+use super::llm::check_named;
 use super::{events as event_store, sessions as session_store, turns as turn_store};
 use crate::agents::AgentStatus;
 use crate::clock::Timestamp;
@@ -16,7 +19,7 @@ use crate::events::{Cursor, Event, EventKind, StopReason};
 use crate::messages::{Exchange, Message, MessageRole, NewMessage, Outcome, Sent};
 use crate::page::Page;
 use crate::sessions::{Session, SessionStatus};
-use crate::turns::{Step, StepStatus, Turn, TurnStatus};
+use crate::turns::{Step, StepStatus, ToolCall, Turn, TurnStatus};
 
 /// Turns of history read for a model, at most; older ones are left out.
 const HISTORY_TURNS_MAX: i64 = 200;
@@ -42,6 +45,7 @@ pub async fn send(conn: &mut Conn, new: NewMessage) -> Result<Sent> {
     let Some(session) = open.returning(Session::as_select()).get_result(conn).await.optional()? else {
         return Err(refusal(conn, &new).await?);
     };
+    check_named(conn, new.organization_id, new.model_id, "input.modelId").await?;
     let turn_id = Turn::new_id();
     let message = Message::of_user(new, turn_id, session.next_message_sequence - 1);
     let turn = Turn::queued(message.organization_id, message.session_id, turn_id, (message.id, message.sequence));
@@ -56,57 +60,78 @@ async fn refusal(conn: &mut Conn, new: &NewMessage) -> Result<Error> {
     Ok(if session.is_some() { Error::conflict("the agent is archived") } else { Error::not_found("session") })
 }
 
-/// Stores how a turn's last step and with it the turn ended: the answer, the events and the session's status. Gives back the events, and whether
-/// another turn of the session waits.
-pub async fn finish(conn: &mut Conn, mut turn: Turn, mut step: Step, outcome: Outcome) -> Result<(Vec<Event>, bool)> {
+/// Stores how a step ended that called tools: what it said as a message, then its calls, which begin. Gives back the events.
+pub async fn finish_step(conn: &mut Conn, turn: Turn, mut step: Step, calls: Vec<ToolCall>) -> Result<Vec<Event>> {
+    let said = i64::from(!step.text.is_empty());
+    let count = i64::try_from(calls.len()).unwrap_or(i64::MAX);
+    let (next_event, next_message) = turn_store::take_numbers(conn, &turn, (said + count, said)).await?;
+    (step.status, step.finished_at) = (StepStatus::Completed, Some(Timestamp::now()));
+    let mut events = Vec::with_capacity(calls.len() + 1);
+    if said == 1 {
+        events.push(say(conn, &turn, &step, next_event - count - 1, next_message - 1).await?);
+    }
+    let started = (next_event - count..).zip(&calls);
+    events
+        .extend(started.map(|(sequence, call)| turn_store::call_event(&turn, call, EventKind::ToolStarted, sequence)));
+    event_store::append(conn, &events).await?;
+    turn_store::finish_step(conn, &step).await?;
+    turn_store::create_calls(conn, &calls).await?;
+    Ok(events)
+}
+
+/// Stores how a turn's last step and with it the turn ended: the answer, the events and the session's status. Where `calls` are given, which had
+/// not ended yet, their ends are stored too, and `step`, which would have come after them, is not. Gives back the events, and whether another turn
+/// of the session waits.
+pub async fn finish(
+    conn: &mut Conn,
+    mut turn: Turn,
+    mut step: Step,
+    calls: Vec<ToolCall>,
+    outcome: Outcome,
+) -> Result<(Vec<Event>, bool)> {
     let now = Timestamp::now();
     let (status, step_status, stop_reason, error) = match outcome {
         Outcome::Completed(reason) => (TurnStatus::Completed, StepStatus::Completed, Some(reason), None),
         Outcome::Cancelled => (TurnStatus::Cancelled, StepStatus::Cancelled, Some(StopReason::Cancelled), None),
         Outcome::Failed(error) => (TurnStatus::Failed, StepStatus::Failed, None, Some(error)),
     };
+    let begun = calls.is_empty();
     let says = match status {
-        TurnStatus::Completed => true,
-        TurnStatus::Cancelled => !step.text.is_empty(),
+        TurnStatus::Completed => begun,
+        TurnStatus::Cancelled => begun && !step.text.is_empty(),
         _ => false,
     };
-    let (next_event, next_message) = take_numbers(conn, &turn, says).await?;
+    let ends = i64::try_from(calls.len()).unwrap_or(i64::MAX);
+    let numbers = (ends + i64::from(says) + 1, i64::from(says));
+    let (next_event, next_message) = turn_store::take_numbers(conn, &turn, numbers).await?;
     (turn.status, turn.stop_reason, turn.finished_at) = (status, stop_reason, Some(now));
     (step.status, step.finished_at) = (step_status, Some(now));
-    let event = |kind, sequence| Event { sequence, ..Event::new(turn.organization_id, turn.session_id, turn.id, kind) };
-    let mut events = Vec::with_capacity(2);
+    let mut events = turn_store::end_calls(conn, &turn, &calls, next_event - numbers.0).await?;
     if says {
-        let message = Message::of_assistant(&step, next_message - 1);
-        diesel::insert_into(messages::table).values(&message).execute(conn).await?;
-        events.push(Event {
-            step_id: Some(step.id),
-            message_id: Some(message.id),
-            message_sequence: Some(message.sequence),
-            ..event(EventKind::MessageCreated, next_event - 2)
-        });
+        events.push(say(conn, &turn, &step, next_event - 2, next_message - 1).await?);
     }
     let kind = if error.is_some() { EventKind::SessionFailed } else { EventKind::SessionCompleted };
     let (error_code, error_message) = error.map(|error| (error.code, error.message)).unzip();
-    let last = event(kind, next_event - 1);
-    events.push(Event { stop_reason, error_code, error_message: error_message.clone(), ..last });
+    let last = Event::new(turn.organization_id, turn.session_id, turn.id, kind);
+    let sequence = next_event - 1;
+    events.push(Event { sequence, stop_reason, error_code, error_message: error_message.clone(), ..last });
     (turn.error_code, turn.error_message) = (error_code, error_message);
     event_store::append(conn, &events).await?;
-    turn_store::finish_step(conn, &step).await?;
+    if begun {
+        turn_store::finish_step(conn, &step).await?;
+    }
     turn_store::finish_turn(conn, &turn).await?;
     let waits = settle(conn, &turn).await?;
     Ok((events, waits))
 }
 
-/// Takes the numbers that the end of a turn needs, where the turn is still ours, and with them the session's lock.
-async fn take_numbers(conn: &mut Conn, turn: &Turn, says: bool) -> Result<(i64, i64)> {
-    let said = i64::from(says);
-    let ours = sessions::table.find((turn.organization_id, turn.session_id)).filter(sessions::epoch.eq(turn.epoch));
-    let taken = diesel::update(ours).set((
-        sessions::next_event_sequence.eq(sessions::next_event_sequence + 1 + said),
-        sessions::next_message_sequence.eq(sessions::next_message_sequence + said),
-    ));
-    let numbers = taken.returning((sessions::next_event_sequence, sessions::next_message_sequence));
-    numbers.get_result(conn).await.optional()?.ok_or_else(Error::fenced)
+/// Stores what a step said as the message of this number; gives back its event, which is not stored yet.
+async fn say(conn: &mut Conn, turn: &Turn, step: &Step, sequence: i64, message_sequence: i64) -> Result<Event> {
+    let message = Message::of_assistant(step, message_sequence);
+    diesel::insert_into(messages::table).values(&message).execute(conn).await?;
+    let event = Event::new(turn.organization_id, turn.session_id, turn.id, EventKind::MessageCreated);
+    let (message_id, message_sequence) = (Some(message.id), Some(message.sequence));
+    Ok(Event { sequence, step_id: Some(step.id), message_id, message_sequence, ..event })
 }
 
 /// Sets the session's status after a turn: running where another waits, which it tells. A statement of its own, under the session's lock:
@@ -192,13 +217,24 @@ pub async fn history(conn: &mut Conn, turn: &Turn) -> Result<Vec<Exchange>> {
         .select((Message::as_select(), Turn::as_select()));
     let mut rows: Vec<(Message, Turn)> = rows.load(conn).await?;
     rows.reverse();
-    let answered: Vec<Id> = rows.iter().filter(|(_, past)| past.id != turn.id).map(|(_, past)| past.id).collect();
-    let mut steps = Vec::new();
+    // A turn that is claimed for the first time has said nothing yet.
+    let spoke = |past: &Turn| past.id != turn.id || turn.attempts > 1;
+    let answered: Vec<Id> = rows.iter().filter(|(_, past)| spoke(past)).map(|(_, past)| past.id).collect();
+    let (mut steps, mut calls) = (Vec::new(), Vec::new());
     if !answered.is_empty() {
-        steps = turn_store::steps_of(conn, turn.organization_id, answered).await?;
+        (steps, calls) = turn_store::history_of(conn, turn.organization_id, answered).await?;
+    }
+    let mut calls_of = HashMap::<Id, Vec<ToolCall>>::new();
+    for call in calls {
+        calls_of.entry(call.step_id).or_default().push(call);
+    }
+    let mut steps_of = HashMap::<Id, Vec<(Step, Vec<ToolCall>)>>::new();
+    for step in steps {
+        let calls = calls_of.remove(&step.id).unwrap_or_default();
+        steps_of.entry(step.turn_id).or_default().push((step, calls));
     }
     let exchange = |(message, turn): (Message, Turn)| {
-        let steps = steps.iter().filter(|step| step.turn_id == turn.id).cloned().collect();
+        let steps = steps_of.remove(&turn.id).unwrap_or_default();
         Exchange { message, turn, steps }
     };
     Ok(rows.into_iter().map(exchange).collect())

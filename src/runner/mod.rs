@@ -1,8 +1,11 @@
 //! The runner: claims turns and answers them, a task each. What it holds is in the database; a runner that dies loses nothing but time.
 
+mod calls;
 mod request;
 mod step;
+mod tools;
 mod turn;
 mod worker;
 
+pub use tools::Web;
 pub use worker::Runner;

@@ -1,41 +1,100 @@
-//! What a model is given: the system prompt and the history, turn by turn.
+//! What a model is given: the system prompt, the tools and the history, turn by turn, as much of it as fits.
 
-use crate::llm::{ChatMessage, ChatPart, ChatRequest};
+use serde_json::Value;
+
+use crate::capabilities::Tool;
+use crate::llm::{ChatMessage, ChatPart, ChatRequest, ModelToolCall, ToolDefinition, ToolResult};
 use crate::messages::{ContentPart, Exchange, Message, MessageContent};
-use crate::turns::{StepStatus, TurnStatus};
+use crate::turns::{Step, StepStatus, ToolCall, ToolCallStatus, TurnStatus};
+
+/// Bytes of a text that count as one token where nobody has counted.
+const TOKEN_BYTES: usize = 4;
+/// Tokens that a picture counts as.
+const IMAGE_TOKENS: usize = 1_000;
+/// One part in so many of a model's window is kept free for its answer.
+const ANSWER_SHARE: usize = 4;
+
+/// What a model is told of a call whose end nobody knows.
+const UNKNOWN: &str = "unknown: the result of this call was lost";
 
 /// The request of the last turn in `history`: every user's words with the answer that they got. A failed turn gives the user's words only, and
-/// neighbours of one role are joined, since many models insist that roles alternate.
-pub(super) fn of(system: String, history: Vec<Exchange>) -> ChatRequest {
+/// neighbours of one role are joined, since many models insist that roles alternate. What exceeds the model's window, in tokens, is left out from
+/// the oldest turn on, whole turns at a time; the last one is never left out.
+pub(super) fn of(system: &str, tools: &[&Tool], history: &[Exchange], window: Option<i64>) -> ChatRequest {
+    let tools: Vec<_> = tools.iter().map(|tool| definition(tool)).collect();
+    let turns: Vec<Vec<ChatMessage>> = history.iter().map(turn).collect();
+    let mut kept = turns.len();
+    if let Some(window) = window.and_then(|window| usize::try_from(window).ok()) {
+        let asked = tokens(system) + tools.iter().map(tokens_of_tool).sum::<usize>();
+        let mut free = (window - window / ANSWER_SHARE).saturating_sub(asked);
+        let fits = |turn: &&Vec<ChatMessage>| {
+            let size = turn.iter().map(tokens_of).sum();
+            free.checked_sub(size).inspect(|left| free = *left).is_some()
+        };
+        kept = turns.iter().rev().take_while(fits).count().max(1);
+    }
     let mut messages: Vec<ChatMessage> = Vec::new();
-    for exchange in history {
-        say(&mut messages, parts(&exchange.message));
-        if exchange.turn.status == TurnStatus::Failed {
-            continue;
-        }
-        let kept =
-            exchange.steps.into_iter().filter(|step| step.status != StepStatus::Abandoned && !step.text.is_empty());
-        for step in kept {
-            answer(&mut messages, &step.text);
-        }
+    let left_out = turns.len().saturating_sub(kept);
+    for message in turns.into_iter().skip(left_out).flatten() {
+        join(&mut messages, message);
     }
-    ChatRequest { system, messages, tools: Vec::new() }
+    ChatRequest { system: system.to_owned(), messages, tools }
 }
 
-fn say(messages: &mut Vec<ChatMessage>, parts: Vec<ChatPart>) {
-    match messages.last_mut() {
-        Some(ChatMessage::User(said)) => said.extend(parts),
-        _ => messages.push(ChatMessage::User(parts)),
-    }
+fn definition(tool: &Tool) -> ToolDefinition {
+    let (name, description) = (tool.name.to_owned(), tool.description.to_owned());
+    ToolDefinition { name, description, parameters: tool.parameters.0.clone() }
 }
 
-fn answer(messages: &mut Vec<ChatMessage>, text: &str) {
-    match messages.last_mut() {
-        Some(ChatMessage::Assistant { text: said, .. }) => {
+fn turn(exchange: &Exchange) -> Vec<ChatMessage> {
+    let mut messages = vec![ChatMessage::User(parts(&exchange.message))];
+    if exchange.turn.status == TurnStatus::Failed {
+        return messages;
+    }
+    for (step, calls) in exchange.steps.iter().filter(|(step, calls)| is_kept(step, calls)) {
+        let made = calls.iter().map(made).collect();
+        messages.push(ChatMessage::Assistant { text: step.text.clone(), calls: made });
+        if !calls.is_empty() {
+            messages.push(ChatMessage::ToolResults(calls.iter().map(answered).collect()));
+        }
+    }
+    messages
+}
+
+fn is_kept(step: &Step, calls: &[ToolCall]) -> bool {
+    step.status != StepStatus::Abandoned && !(step.text.is_empty() && calls.is_empty())
+}
+
+fn made(call: &ToolCall) -> ModelToolCall {
+    let (name, arguments) = (call.name.clone(), call.arguments.0.clone());
+    ModelToolCall { id: call_id(call), name, arguments, signature: call.signature.clone() }
+}
+
+fn answered(call: &ToolCall) -> ToolResult {
+    let (content, is_error) = match (call.status, &call.result, &call.error) {
+        (ToolCallStatus::Completed, Some(result), _) => (result.0.to_string(), false),
+        (ToolCallStatus::Failed, _, Some(error)) => (error.clone(), true),
+        _ => (UNKNOWN.to_owned(), true),
+    };
+    ToolResult { call_id: call_id(call), name: call.name.clone(), content, is_error }
+}
+
+fn call_id(call: &ToolCall) -> String {
+    call.provider_call_id.clone().unwrap_or_else(|| call.call_key.clone())
+}
+
+/// Adds a message; one of the same role as the one before is joined to it.
+fn join(messages: &mut Vec<ChatMessage>, next: ChatMessage) {
+    match (messages.last_mut(), next) {
+        (Some(ChatMessage::User(said)), ChatMessage::User(parts)) => said.extend(parts),
+        (Some(ChatMessage::Assistant { text: said, calls: made }), ChatMessage::Assistant { text, calls })
+            if made.is_empty() =>
+        {
             said.push_str("\n\n");
-            said.push_str(text);
+            said.push_str(&text);
+            made.extend(calls);
         }
-        _ => messages.push(ChatMessage::Assistant { text: text.to_owned(), calls: Vec::new() }),
+        (_, next) => messages.push(next),
     }
 }
 
@@ -46,4 +105,29 @@ fn parts(message: &Message) -> Vec<ChatPart> {
         ContentPart::Image(part) => ChatPart::Image { media_type: part.media_type, data: part.data },
     };
     content.into_parts().into_iter().map(part).collect()
+}
+
+fn tokens(text: &str) -> usize {
+    text.len().div_ceil(TOKEN_BYTES)
+}
+
+fn tokens_of_json(value: &Value) -> usize {
+    tokens(&value.to_string())
+}
+
+fn tokens_of_tool(tool: &ToolDefinition) -> usize {
+    tokens(&tool.name) + tokens(&tool.description) + tokens_of_json(&tool.parameters)
+}
+
+fn tokens_of(message: &ChatMessage) -> usize {
+    let part = |part: &ChatPart| match part {
+        ChatPart::Text(text) => tokens(text),
+        ChatPart::Image { .. } => IMAGE_TOKENS,
+    };
+    let call = |call: &ModelToolCall| tokens(&call.name) + tokens_of_json(&call.arguments);
+    match message {
+        ChatMessage::User(parts) => parts.iter().map(part).sum(),
+        ChatMessage::Assistant { text, calls } => tokens(text) + calls.iter().map(call).sum::<usize>(),
+        ChatMessage::ToolResults(results) => results.iter().map(|result| tokens(&result.content)).sum(),
+    }
 }

@@ -1,45 +1,80 @@
 //! One step: a model call, from its first byte to its end.
 
 use futures_util::{StreamExt as _, stream::BoxStream};
+use serde_json::Value;
 
+use crate::db::types::Json;
 use crate::events::{Channel, StopReason};
-use crate::llm::{ModelEnd, ModelError, ModelPiece, ModelStop};
-use crate::turns::{Step, TurnError};
+use crate::llm::{ModelEnd, ModelError, ModelPiece, ModelStop, ModelToolCall};
+use crate::turns::{Step, ToolCall, TurnError};
+
+/// How a model call ended.
+pub(super) enum Said {
+    /// The turn ends with it.
+    All(StopReason),
+    /// The model waits for what these tools answer; there is at least one.
+    Calls(Vec<ToolCall>),
+}
 
 /// Follows the model's answer into the step and, as it comes, to everybody who watches.
 pub(super) async fn run(
     mut answer: BoxStream<'static, Result<ModelPiece, ModelError>>,
     step: &mut Step,
     channel: &Channel,
-) -> Result<StopReason, TurnError> {
+) -> Result<Said, TurnError> {
+    let mut calls = Vec::new();
     while let Some(piece) = answer.next().await {
         match piece? {
             ModelPiece::Text(text) => {
-                // PostgreSQL's text holds every character but NUL.
-                let text = if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
+                let text = storable(text);
                 step.text.push_str(&text);
                 channel.append(step.started_sequence, &text);
             }
-            ModelPiece::Reasoning(text) => {
-                step.reasoning.get_or_insert_default().push_str(&text.replace('\0', "\u{fffd}"));
-            }
-            // No tools are offered.
-            ModelPiece::ToolCall(_) => {}
-            ModelPiece::End(end) => return Ok(finish(step, end)),
+            ModelPiece::Reasoning(text) => step.reasoning.get_or_insert_default().push_str(&storable(text)),
+            ModelPiece::ToolCall(call) => calls.push(started(step, calls.len(), call)),
+            ModelPiece::End(end) => return Ok(finish(step, end, calls)),
         }
     }
     Err(cut().into())
 }
 
-fn finish(step: &mut Step, ModelEnd { stop, usage }: ModelEnd) -> StopReason {
+fn finish(step: &mut Step, ModelEnd { stop, usage }: ModelEnd, calls: Vec<ToolCall>) -> Said {
     step.input_tokens = usage.input_tokens;
     step.output_tokens = usage.output_tokens;
     step.cached_input_tokens = usage.cached_input_tokens;
     step.reasoning_tokens = usage.reasoning_tokens;
     match stop {
-        ModelStop::EndTurn | ModelStop::ToolCalls => StopReason::EndTurn,
-        ModelStop::MaxTokens => StopReason::MaxTokens,
-        ModelStop::Refused => StopReason::Refused,
+        // Not every provider says that it waits.
+        ModelStop::EndTurn | ModelStop::ToolCalls if !calls.is_empty() => Said::Calls(calls),
+        ModelStop::EndTurn | ModelStop::ToolCalls => Said::All(StopReason::EndTurn),
+        // What was called last may be cut, and its model would not wait for it.
+        ModelStop::MaxTokens => Said::All(StopReason::MaxTokens),
+        ModelStop::Refused => Said::All(StopReason::Refused),
+    }
+}
+
+fn started(step: &Step, position: usize, call: ModelToolCall) -> ToolCall {
+    let position = i64::try_from(position).unwrap_or(i64::MAX);
+    let arguments = Json(storable_json(call.arguments));
+    let provider_call_id = Some(storable(call.id)).filter(|id| !id.is_empty());
+    let signature = call.signature.map(storable);
+    ToolCall { provider_call_id, signature, ..ToolCall::started(step, position, storable(call.name), arguments) }
+}
+
+/// A text that can be stored: PostgreSQL's holds every character but NUL.
+pub(super) fn storable(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+}
+
+/// Likewise, each text of a JSON value.
+pub(super) fn storable_json(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(storable(text)),
+        Value::Array(values) => values.into_iter().map(storable_json).collect(),
+        Value::Object(fields) => {
+            Value::Object(fields.into_iter().map(|(name, value)| (storable(name), storable_json(value))).collect())
+        }
+        plain => plain,
     }
 }
 

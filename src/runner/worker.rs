@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::turn;
+use super::{Web, turn};
 use crate::db::{Store, commit};
 use crate::error::Result;
 use crate::events::Feed;
@@ -30,6 +30,7 @@ pub struct Runner {
     pub(super) feed: Feed,
     pub(super) signals: Signals,
     pub(super) models: Models,
+    pub(super) web: Web,
     owner: String,
     lease: Duration,
     slots: Arc<Semaphore>,
@@ -39,12 +40,13 @@ pub struct Runner {
 
 impl Runner {
     /// A runner that has not begun. A turn stays its own for `lease` after it was renewed last.
-    pub fn new(store: Store, feed: Feed, signals: Signals, models: Models, lease: Duration) -> Arc<Self> {
+    pub fn new(store: Store, feed: Feed, signals: Signals, models: Models, web: Web, lease: Duration) -> Arc<Self> {
         Arc::new(Self {
             store,
             feed,
             signals,
             models,
+            web,
             owner: Uuid::now_v7().to_string(),
             lease,
             slots: Arc::new(Semaphore::new(TURNS_MAX)),

@@ -1,11 +1,16 @@
 //! How sessions are asked for.
 
+pub mod files;
+
 use std::collections::HashMap;
 
 use async_graphql::dataloader::Loader;
 use async_graphql::{ComplexObject, Context, InputObject, Object, Result, SimpleObject};
 
-use super::{CreateSessionInput, Session, SessionFilter, UpdateSessionInput};
+use files::SessionFileConnection;
+
+use super::file::checked_path;
+use super::{CreateSessionInput, Session, SessionFile, SessionFilter, UpdateSessionInput};
 use crate::agents::Agent;
 use crate::agents::graphql::AgentById;
 use crate::auth::{Scope, viewer};
@@ -14,6 +19,8 @@ use crate::db::{Lookups, commit, lookups, read, scan, store};
 use crate::error::Error;
 use crate::events::graphql::SessionEvent;
 use crate::events::{Cursor, EventType, Feed, check};
+use crate::llm::LlmModel;
+use crate::llm::graphql::find_named;
 use crate::messages::graphql::{MessageConnection, message_page};
 use crate::page::{Page, PageArguments, PageInfo, connection, wants_total};
 use crate::turns::graphql::{TurnConnection, UsageOfSession, turn_page};
@@ -97,6 +104,11 @@ impl Session {
         Ok(lookups(ctx).load_one(AgentById(self.agent_id)).await?.ok_or_else(|| Error::not_found("agent"))?)
     }
 
+    /// The model that answers where a message chooses none; null where none is named, or it is gone.
+    async fn model(&self, ctx: &Context<'_>) -> Result<Option<LlmModel>> {
+        find_named(ctx, self.model_id).await
+    }
+
     /// What was said, oldest first.
     async fn messages(
         &self,
@@ -149,6 +161,27 @@ impl Session {
             Ok(SessionEventEdge { cursor: Cursor::after(event.sequence), node: SessionEvent::stored(event)? })
         });
         Ok(SessionEventConnection { edges: edges.collect::<Result<_, Error>>()?, page_info })
+    }
+
+    /// Its files, by their paths.
+    async fn files(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many: 50 where it is not given, at most 500.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+    ) -> Result<SessionFileConnection> {
+        let page = PageArguments { first, after, ..PageArguments::default() };
+        let page = page.check(|cursor| checked_path("after", cursor).ok())?;
+        Ok(files::file_page(ctx, self.id, page).await?)
+    }
+
+    /// The file at this path; null where there is none.
+    async fn file(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Where it stands.")] path: String,
+    ) -> Result<Option<SessionFile>> {
+        Ok(files::file_at(ctx, self.id, &path).await?)
     }
 
     /// Where the stored stream stands now: subscribe after it to see exactly what comes next.
@@ -213,7 +246,7 @@ impl SessionMutation {
         Ok(CreateSessionPayload { session: commit!(store(ctx), sessions::create(session))? })
     }
 
-    /// Changes a session's title or tags.
+    /// Changes a session's title, tags or model.
     async fn update_session(
         &self,
         ctx: &Context<'_>,

@@ -36,12 +36,14 @@ pub struct Session {
     pub next_message_sequence: i64,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When its title or tags were changed, or a message was sent, last.
+    /// When its title, tags or model were changed, or a message was sent, last.
     pub updated_at: Timestamp,
     /// When its first turn began.
     pub started_at: Option<Timestamp>,
     /// When its last turn ended; null while it is running.
     pub finished_at: Option<Timestamp>,
+    /// Id of the model that answers where a message chooses none; null leaves it to the agent.
+    pub model_id: Option<Id>,
 }
 
 text_enum! {
@@ -76,9 +78,11 @@ pub struct CreateSessionInput {
     pub title: Option<String>,
     /// Labels to find it by: at most 50, each of 1 to 64 characters.
     pub tags: Option<Vec<String>>,
+    /// The model that answers where a message chooses none.
+    pub model_id: Option<Id>,
 }
 
-/// A change of a session. A field that is left out is left alone; null clears the title and is refused elsewhere.
+/// A change of a session. A field that is left out is left alone; null clears the title and the model and is refused elsewhere.
 #[derive(InputObject, Clone, Debug)]
 pub struct UpdateSessionInput {
     /// Which session.
@@ -89,10 +93,12 @@ pub struct UpdateSessionInput {
     pub title: MaybeUndefined<String>,
     /// Labels to find it by: at most 50, each of 1 to 64 characters. They replace the old ones.
     pub tags: MaybeUndefined<Vec<String>>,
+    /// The model that answers where a message chooses none; null leaves it to the agent.
+    pub model_id: MaybeUndefined<Id>,
 }
 
 impl Session {
-    /// The session that `input` describes, checked but for its agent.
+    /// The session that `input` describes, checked but for its agent and its model.
     pub fn new(organization_id: Id, input: CreateSessionInput) -> Result<Self> {
         if let Some(title) = &input.title {
             validate::characters("input.title", title, NAME_CHARACTERS_MAX)?;
@@ -114,6 +120,7 @@ impl Session {
             updated_at: now,
             started_at: None,
             finished_at: None,
+            model_id: input.model_id,
         })
     }
 
@@ -131,7 +138,7 @@ impl SessionFilter {
 }
 
 impl UpdateSessionInput {
-    /// Checks every field that is given.
+    /// Checks every field that is given, but for the model.
     pub fn check(&self) -> Result<()> {
         if let MaybeUndefined::Value(title) = &self.title {
             validate::characters("input.title", title, NAME_CHARACTERS_MAX)?;

@@ -5,6 +5,7 @@ use diesel_async::RunQueryDsl;
 
 use super::agents;
 use super::backend::{self, Conn};
+use super::llm::check_named;
 use crate::clock::Timestamp;
 use crate::db::ids::Id;
 use crate::db::tables::sessions;
@@ -18,6 +19,7 @@ use crate::validate::given;
 pub async fn create(conn: &mut Conn, session: Session) -> Result<Session> {
     let agent = agents::get(conn, session.organization_id, session.agent_id).await?;
     agent.ok_or_else(|| Error::not_found("agent"))?.check_active()?;
+    check_named(conn, session.organization_id, session.model_id, "input.modelId").await?;
     diesel::insert_into(sessions::table).values(&session).execute(conn).await?;
     Ok(session)
 }
@@ -63,9 +65,11 @@ pub async fn count(conn: &mut Conn, organization_id: Id, filter: SessionFilter) 
 pub async fn update(conn: &mut Conn, organization_id: Id, input: UpdateSessionInput) -> Result<Session> {
     let session =
         get(conn, organization_id, input.id, input.agent_id).await?.ok_or_else(|| Error::not_found("session"))?;
+    check_named(conn, organization_id, given(input.model_id), "input.modelId").await?;
     let change = (
         Option::from(input.title).map(|title: Option<String>| sessions::title.eq(title)),
         given(input.tags).map(|tags| sessions::tags.eq(Tags(tags))),
+        Option::from(input.model_id).map(|model: Option<Id>| sessions::model_id.eq(model)),
         sessions::updated_at.eq(Timestamp::now()),
     );
     let changed = diesel::update(sessions::table.find((organization_id, session.id))).set(change);

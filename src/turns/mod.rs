@@ -11,8 +11,11 @@ pub mod postgres {
     mod step_store;
     #[path = "store.rs"]
     mod store;
+    #[path = "tool_store.rs"]
+    mod tool_store;
     pub use step_store::*;
     pub use store::*;
+    pub use tool_store::*;
 }
 #[path = "."]
 pub mod sqlite {
@@ -22,8 +25,11 @@ pub mod sqlite {
     mod step_store;
     #[path = "store.rs"]
     mod store;
+    #[path = "tool_store.rs"]
+    mod tool_store;
     pub use step_store::*;
     pub use store::*;
+    pub use tool_store::*;
 }
 mod turn;
 

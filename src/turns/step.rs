@@ -68,7 +68,7 @@ text_enum! {
 }
 
 /// One call of a tool.
-#[derive(Queryable, Selectable, SimpleObject, Clone, Debug)]
+#[derive(Queryable, Selectable, Insertable, SimpleObject, Clone, Debug)]
 #[diesel(table_name = tool_calls)]
 pub struct ToolCall {
     #[graphql(skip)]
@@ -81,8 +81,10 @@ pub struct ToolCall {
     pub turn_id: Id,
     /// Id of the step.
     pub step_id: Id,
+    /// Its place among the calls of its step, from 0.
     #[graphql(skip)]
     pub position: i64,
+    /// The same for every try of this call: by it a tool knows what it has done already.
     #[graphql(skip)]
     pub call_key: String,
     /// The tool's name.
@@ -99,6 +101,12 @@ pub struct ToolCall {
     pub started_at: Timestamp,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// What the provider attached to the call and wants back with it.
+    #[graphql(skip)]
+    pub signature: Option<String>,
+    /// The provider's own name of the call.
+    #[graphql(skip)]
+    pub provider_call_id: Option<String>,
 }
 
 text_enum! {
@@ -150,5 +158,45 @@ impl Step {
             started_at: Timestamp::now(),
             finished_at: None,
         }
+    }
+
+    /// The step after this one; it has not begun.
+    pub fn next(&self) -> Self {
+        let next = Self::running(self.organization_id, self.session_id, self.turn_id, self.model.clone());
+        Self { step_index: self.step_index + 1, attempt: self.attempt, ..next }
+    }
+}
+
+impl ToolCall {
+    /// The call of `name` that this step made as its number `position`, which begins now.
+    pub fn started(step: &Step, position: i64, name: String, arguments: Json) -> Self {
+        let id = Id::new(Noun::ToolCall);
+        Self {
+            organization_id: step.organization_id,
+            session_id: step.session_id,
+            id,
+            turn_id: step.turn_id,
+            step_id: step.id,
+            position,
+            call_key: id.to_string(),
+            name,
+            arguments,
+            status: ToolCallStatus::Started,
+            result: None,
+            error: None,
+            started_at: Timestamp::now(),
+            finished_at: None,
+            signature: None,
+            provider_call_id: None,
+        }
+    }
+
+    /// The same call with its end: what the tool answered, or why it did not.
+    pub fn ended(self, outcome: Result<Json, String>) -> Self {
+        let (status, result, error) = match outcome {
+            Ok(result) => (ToolCallStatus::Completed, Some(result), None),
+            Err(error) => (ToolCallStatus::Failed, None, Some(error)),
+        };
+        Self { status, result, error, finished_at: Some(Timestamp::now()), ..self }
     }
 }

@@ -1,4 +1,4 @@
-//! How steps and tool calls are kept.
+//! How steps are kept.
 
 use diesel::dsl::sql;
 use diesel::expression::SqlLiteral;
@@ -8,12 +8,12 @@ use diesel_async::RunQueryDsl;
 
 use super::backend::Conn;
 use crate::db::ids::Id;
-use crate::db::tables::{steps, tool_calls};
+use crate::db::tables::steps;
 use crate::db::types::BigInteger;
-use crate::error::Result;
-use crate::turns::{Step, ToolCall, Usage};
+use crate::error::{Error, Result};
+use crate::turns::{Step, StepStatus, Usage};
 
-/// Stores how a step ended.
+/// Stores how a running step ended.
 pub async fn finish_step(conn: &mut Conn, step: &Step) -> Result<()> {
     let change = (
         steps::status.eq(step.status),
@@ -27,8 +27,9 @@ pub async fn finish_step(conn: &mut Conn, step: &Step) -> Result<()> {
         steps::finished_at.eq(step.finished_at),
     );
     let row = steps::table.find((step.organization_id, step.session_id, step.started_sequence));
-    diesel::update(row).set(change).execute(conn).await?;
-    Ok(())
+    // Ended already: an end whose commit went through although its answer was lost is not stored twice.
+    let ended = diesel::update(row.filter(steps::status.eq(StepStatus::Running))).set(change).execute(conn).await?;
+    if ended == 1 { Ok(()) } else { Err(Error::fenced()) }
 }
 
 /// The steps with these ids, in any order.
@@ -44,22 +45,6 @@ pub async fn steps_of(conn: &mut Conn, organization_id: Id, turn_ids: Vec<Id>) -
         .filter(steps::turn_id.eq_any(turn_ids))
         .order(steps::started_sequence);
     Ok(found.select(Step::as_select()).load(conn).await?)
-}
-
-/// The calls with these ids, in any order.
-pub async fn tool_calls(conn: &mut Conn, organization_id: Id, ids: Vec<Id>) -> Result<Vec<ToolCall>> {
-    let found =
-        tool_calls::table.filter(tool_calls::organization_id.eq(organization_id)).filter(tool_calls::id.eq_any(ids));
-    Ok(found.select(ToolCall::as_select()).load(conn).await?)
-}
-
-/// The calls of these steps, each step's in their order.
-pub async fn tool_calls_of(conn: &mut Conn, organization_id: Id, step_ids: Vec<Id>) -> Result<Vec<ToolCall>> {
-    let found = tool_calls::table
-        .filter(tool_calls::organization_id.eq(organization_id))
-        .filter(tool_calls::step_id.eq_any(step_ids))
-        .order(tool_calls::position);
-    Ok(found.select(ToolCall::as_select()).load(conn).await?)
 }
 
 /// What the steps of these sessions cost, summed for each. (PostgreSQL sums bigints to numeric, hence the casts.)

@@ -4,17 +4,19 @@ use std::sync::LazyLock;
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{BigInt, Nullable, Text};
 use diesel_async::RunQueryDsl;
 
 use super::backend::{self, Conn};
 use super::events as event_store;
+use super::tool_store::{completed_steps, open_calls};
 use crate::clock::Timestamp;
 use crate::db::ids::Id;
 use crate::db::tables::{sessions, steps, turns};
-use crate::db::types::TimestampSql;
+use crate::db::types::{IdSql, TimestampSql};
 use crate::error::{Error, Result};
 use crate::events::{Event, EventKind};
+use crate::llm::ModelChoices;
 use crate::page::Page;
 use crate::sessions::SessionStatus;
 use crate::turns::{Claim, Claimed, Step, StepStatus, Turn, TurnStatus};
@@ -50,48 +52,107 @@ static CLAIM: LazyLock<String> = LazyLock::new(|| {
 /// The system prompt of a session's agent.
 const SYSTEM_PROMPT: &str = "(SELECT a.system_prompt FROM agents a WHERE a.organization_id = sessions.organization_id AND a.id = sessions.agent_id)";
 
+/// The ids of what a session's agent can do, in their order and divided by commas.
+const CAPABILITY_IDS: &str = "COALESCE((SELECT string_agg(c.capability_id, ',' ORDER BY c.position) FROM agent_capabilities c \
+     WHERE c.organization_id = sessions.organization_id AND c.agent_id = sessions.agent_id), '')";
+/// The default model of a session's agent.
+const AGENT_MODEL: &str = "(SELECT a.default_model_id FROM agents a WHERE a.organization_id = sessions.organization_id AND a.id = sessions.agent_id)";
+
+/// The default model of a session's organization: the one that is marked, else the oldest of the marked provider. Those that do not answer are passed
+/// over. Each half is found by the index of its mark.
+const ORGANIZATION_MODEL: &str = "COALESCE(\
+    (SELECT m.id FROM llm_models m JOIN llm_providers p ON p.organization_id = m.organization_id AND p.id = m.provider_id \
+     WHERE m.organization_id = sessions.organization_id AND m.is_default AND m.status = 'active' AND p.status = 'active'), \
+    (SELECT m.id FROM llm_providers p JOIN llm_models m ON m.organization_id = p.organization_id AND m.provider_id = p.id \
+     WHERE p.organization_id = sessions.organization_id AND p.is_default AND m.status = 'active' AND p.status = 'active' \
+     ORDER BY m.id LIMIT 1))";
+
+/// The model that the turn's message chose; after it stand the message's sequence and a bracket.
+const MESSAGE_MODEL: &str = "(SELECT m.model_id FROM messages m WHERE m.organization_id = sessions.organization_id AND m.session_id = sessions.id AND m.sequence = ";
+
 /// The statement of a claim, for who asks the database how it would run it; `$1` is the owner, `$2` the lease in milliseconds.
 pub fn claim_statement() -> &'static str {
     CLAIM.as_str()
 }
 
-/// Claims a turn and begins its step, in one transaction; nothing where no turn waits. The first claim stores what every turn begins with.
+/// Claims a turn and begins its step, in one transaction; nothing where no turn waits. The first claim stores what every turn begins with. A later
+/// one gives up the step that a lost server was in, and begins none while tool calls are open: a step comes after their ends.
 pub async fn claim(conn: &mut Conn, claim: Claim) -> Result<Option<Claimed>> {
     let taken = diesel::sql_query(CLAIM.as_str()).bind::<Text, _>(claim.owner).bind::<BigInt, _>(claim.lease_ms);
     let Some(turn) = taken.get_result::<Turn>(conn).await.optional()? else { return Ok(None) };
     let first = turn.attempts == 1;
-    let count = if first { 3 } else { 1 };
     let session = diesel::update(sessions::table.find((turn.organization_id, turn.session_id))).set((
         sessions::epoch.eq(turn.epoch),
-        sessions::next_event_sequence.eq(sessions::next_event_sequence + count),
+        sessions::next_event_sequence.eq(sessions::next_event_sequence + if first { 3 } else { 0 }),
         // PostgreSQL: the end of the turn before may not have seen this one, whose message was sent in the same moment.
         sessions::status.eq(SessionStatus::Running),
         sessions::finished_at.eq(None::<Timestamp>),
         sessions::started_at.eq(sql("COALESCE(started_at, ").bind::<TimestampSql, _>(Timestamp::now()).sql(")")),
     ));
-    let session = session.returning((sql::<Text>(SYSTEM_PROMPT), sessions::next_event_sequence));
-    let (system_prompt, next): (String, i64) = session.get_result(conn).await?;
-    let mut step = Step::running(turn.organization_id, turn.session_id, turn.id, claim.model);
+    let words = (sql::<Text>(SYSTEM_PROMPT), sql::<Text>(CAPABILITY_IDS));
+    let models = (
+        sql::<Nullable<IdSql>>(MESSAGE_MODEL).bind::<BigInt, _>(turn.message_sequence).sql(")"),
+        sessions::model_id,
+        sql::<Nullable<IdSql>>(AGENT_MODEL),
+        sql::<Nullable<IdSql>>(ORGANIZATION_MODEL),
+    );
+    let session = session.returning((words, models, sessions::next_event_sequence));
+    let ((system_prompt, ids), (message, session, agent, organization), next): ((String, String), _, i64) =
+        session.get_result(conn).await?;
+    let capability_ids = ids.split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect();
+    let choices = ModelChoices { message, session, agent, organization };
+    // What was chosen is looked up once the turn is there.
+    let model = if choices.is_empty() { claim.model } else { String::new() };
+    let mut step = Step::running(turn.organization_id, turn.session_id, turn.id, model);
     step.attempt = turn.attempts;
-    step.started_sequence = next - 1;
-    let events = first_events(&turn, &step, first);
-    event_store::append(conn, &events).await?;
-    if !first {
+    let (mut calls, mut events) = (Vec::new(), Vec::new());
+    if first {
+        events = first_events(&turn, &mut step, next - 1);
+        event_store::append(conn, &events).await?;
+        diesel::insert_into(steps::table).values(&step).execute(conn).await?;
+    } else {
         abandon_steps(conn, &turn).await?;
+        step.step_index = completed_steps(conn, &turn).await?;
+        calls = open_calls(conn, &turn).await?;
+        if calls.is_empty() {
+            events.push(begin_step(conn, &turn, &mut step).await?);
+        }
     }
-    diesel::insert_into(steps::table).values(&step).execute(conn).await?;
-    Ok(Some(Claimed { turn, step, system_prompt, events }))
+    Ok(Some(Claimed { turn, step, calls, capability_ids, system_prompt, choices, events }))
 }
 
-fn first_events(turn: &Turn, step: &Step, first: bool) -> Vec<Event> {
+fn first_events(turn: &Turn, step: &mut Step, begun: i64) -> Vec<Event> {
     let event = |kind, sequence| Event { sequence, ..Event::new(turn.organization_id, turn.session_id, turn.id, kind) };
-    let begun = step.started_sequence;
-    let started = Event { step_id: Some(step.id), ..event(EventKind::StepStarted, begun) };
-    if !first {
-        return vec![started];
-    }
     let received = Event { message_id: Some(turn.message_id), ..event(EventKind::MessageReceived, begun - 2) };
-    vec![received, event(EventKind::SessionStarted, begun - 1), started]
+    vec![received, event(EventKind::SessionStarted, begun - 1), step_started(turn, step, begun)]
+}
+
+/// Begins another step of a turn that is still ours; gives back its event.
+async fn begin_step(conn: &mut Conn, turn: &Turn, step: &mut Step) -> Result<Event> {
+    let (next, _) = take_numbers(conn, turn, (1, 0)).await?;
+    let started = step_started(turn, step, next - 1);
+    event_store::append(conn, std::slice::from_ref(&started)).await?;
+    diesel::insert_into(steps::table).values(&*step).execute(conn).await?;
+    Ok(started)
+}
+
+/// Gives a step its number; gives back the event of its beginning.
+pub fn step_started(turn: &Turn, step: &mut Step, sequence: i64) -> Event {
+    step.started_sequence = sequence;
+    let event = Event::new(turn.organization_id, turn.session_id, turn.id, EventKind::StepStarted);
+    Event { sequence, step_id: Some(step.id), ..event }
+}
+
+/// Takes the numbers of so many events and messages, where the turn is still ours, and with them the session's lock. Gives back the numbers that
+/// come after them.
+pub async fn take_numbers(conn: &mut Conn, turn: &Turn, (events, messages): (i64, i64)) -> Result<(i64, i64)> {
+    let ours = sessions::table.find((turn.organization_id, turn.session_id)).filter(sessions::epoch.eq(turn.epoch));
+    let taken = diesel::update(ours).set((
+        sessions::next_event_sequence.eq(sessions::next_event_sequence + events),
+        sessions::next_message_sequence.eq(sessions::next_message_sequence + messages),
+    ));
+    let numbers = taken.returning((sessions::next_event_sequence, sessions::next_message_sequence));
+    numbers.get_result(conn).await.optional()?.ok_or_else(Error::fenced)
 }
 
 async fn abandon_steps(conn: &mut Conn, turn: &Turn) -> Result<()> {
@@ -113,6 +174,15 @@ pub async fn release(conn: &mut Conn, owner: Option<String>) -> Result<()> {
         Some(owner) => running.filter(turns::owner.eq(owner)).execute(conn).await?,
         None => running.execute(conn).await?,
     };
+    Ok(())
+}
+
+/// Gives up one running turn that is still ours, so that it can be claimed at once.
+pub async fn give_up(conn: &mut Conn, turn: Turn) -> Result<()> {
+    let row = turns::table.find((turn.organization_id, turn.session_id, turn.message_sequence));
+    let ours = row.filter(turns::epoch.eq(turn.epoch)).filter(turns::status.eq(TurnStatus::Running));
+    let lost = Timestamp::from_microseconds(0);
+    diesel::update(ours).set(turns::lease_until.eq(lost)).execute(conn).await?;
     Ok(())
 }
 

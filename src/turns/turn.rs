@@ -3,12 +3,13 @@
 use async_graphql::SimpleObject;
 use diesel::{Insertable, Queryable, QueryableByName, Selectable};
 
-use super::Step;
+use super::{Step, ToolCall};
 use crate::clock::Timestamp;
 use crate::db::ids::{Id, Noun};
 use crate::db::tables::turns;
 use crate::db::types::text_enum;
 use crate::events::{Event, StopReason, TurnErrorCode};
+use crate::llm::ModelChoices;
 
 /// From one user message to quiet again.
 #[derive(Queryable, QueryableByName, Selectable, Insertable, SimpleObject, Clone, Debug)]
@@ -84,19 +85,25 @@ pub struct Claim {
     pub owner: String,
     /// How long the turn is its own without renewal, in milliseconds.
     pub lease_ms: i64,
-    /// The model that shall answer, where it is known.
+    /// The model that answers where nobody chose one, where it is known.
     pub model: String,
 }
 
-/// A turn that this process may answer: its running row, the session as of the claim, its first step and what was just stored.
+/// A turn that this process may answer: its running row, the session as of the claim, its next step and what was just stored.
 #[derive(Clone, Debug)]
 pub struct Claimed {
     /// The running turn.
     pub turn: Turn,
-    /// The step that began.
+    /// The step that began; where calls are open, the one that begins once they have ended.
     pub step: Step,
+    /// Calls that a lost server left without an end.
+    pub calls: Vec<ToolCall>,
+    /// Ids of the capabilities of the session's agent, in their order.
+    pub capability_ids: Vec<String>,
     /// What the session's agent tells its model before the conversation.
     pub system_prompt: String,
+    /// Which model shall answer.
+    pub choices: ModelChoices,
     /// What the claim stored, to show.
     pub events: Vec<Event>,
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::app::text_of;
+use crate::app::{answer, text_of};
 
 const SEND: &str = "mutation($input: SendMessageInput!) { sendMessage(input: $input) {
     message { id session_id: sessionId sequence role content { text } created_at: createdAt } turn { status } eventCursor
@@ -65,9 +65,9 @@ async fn the_complete_example_of_the_tutorial_prints_question_and_answer() {
     let app = TestApp::start().await;
     let post = async |path: String, body: Value| {
         let request = app.http.post(app.url(&path)).header("authorization", "evr_your-api-key").json(&body);
-        let response = request.send().await.unwrap();
-        assert_eq!(response.status(), 201);
-        response.json::<Value>().await.unwrap()
+        let answer = answer(request).await;
+        assert_eq!(answer.status, 201);
+        answer.body
     };
     let agent = json!({ "name": "Assistant", "system_prompt": "You are a helpful assistant." });
     let agent = post("/v1/agents".into(), agent).await;

@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::app::text_of;
 
 const CANCEL: &str =
     "mutation($input: CancelTurnInput!) { cancelTurn(input: $input) { session { status } turn { id status } } }";

@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use super::*;
-use crate::app::text_of;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_failure_of_the_simulator_fails_the_turn_alone() {

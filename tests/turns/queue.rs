@@ -6,7 +6,6 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::*;
-use crate::app::text_of;
 
 /// Sessions that are answered at once.
 const SESSIONS: usize = 50;

@@ -6,22 +6,24 @@ use std::process::{Child, Command, Stdio};
 use serde_json::json;
 
 use super::*;
-use crate::app::{self, text_of};
+use crate::app;
 
 /// A slow answer: long enough to be killed in.
 const SLOW: &str = "/sim words=30 delay_ms=40";
 
 /// The program itself, as a process that can be killed.
-struct Program {
-    caller: Caller,
+pub struct Program {
+    pub caller: Caller,
     process: Child,
 }
 
 impl Program {
     /// Started on this database; it answers.
-    fn start(database_url: &str) -> Self {
+    pub fn start(database_url: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_everruns"));
         command.env_clear().env("DATABASE_URL", database_url).env("PORT", "0").env("NO_COLOR", "1");
+        // Where tests have their pages.
+        command.env("OUTBOUND_ALLOWED_HOSTS", "127.0.0.1");
         // On PostgreSQL, where another server may be alive, the lease has to run out first.
         let mut process = command.env("TURN_LEASE_MS", "1000").stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
