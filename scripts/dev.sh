@@ -171,6 +171,7 @@ print_urls() {
   REST      $url/v1      (try: curl $url/health)
   GraphQL   $url/graphql
   GraphiQL  $url/graphiql
+  OpenAPI   $url/swagger-ui/
 TEXT
 }
 

@@ -10,22 +10,27 @@ use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::Accounts;
 use crate::clock::Timestamp;
-use crate::config::Config;
-use crate::db::{Counters, Store, commit};
+use crate::config::{AuthMode, Config};
+use crate::db::{Counters, Store, commit, key_file};
 use crate::edge::{self, EdgeSettings, Sockets};
 use crate::error::{Error, Result};
 use crate::events::Feed;
 use crate::gateway::Gateway;
 use crate::graphql;
-use crate::llm::{ModelTimeouts, Models};
+use crate::llm::{ModelTimeouts, Models, ProviderRules};
 use crate::organizations::{DEFAULT_ORGANIZATION, Organization};
-use crate::outbound;
-use crate::runner::Runner;
+use crate::outbound::{self, Reach};
+use crate::runner::{Runner, Web};
+use crate::secrets::{KEY_BYTES, Secrets};
 use crate::turns::Signals;
 
 /// How long open requests may take to end when the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// What is added to the database's name for the file of the key that the server makes for itself.
+const SECRETS_KEY_FILE: &str = "secrets-key";
 
 /// A server that is ready to answer.
 pub struct App {
@@ -50,11 +55,15 @@ impl App {
         let store = Store::open(&config.database_url, counters.clone()).await?;
         let default = Organization { id: DEFAULT_ORGANIZATION, name: "Default".into(), created_at: Timestamp::now() };
         commit!(&store, organizations::create_if_missing(default))?;
+        let accounts = Accounts::open(&config.auth, &config.database_url, store.clone(), DEFAULT_ORGANIZATION).await?;
         let (feed, signals) = (Feed::default(), Signals::default());
-        let models = models(&config)?;
+        let rules = provider_rules(&config)?;
+        let models = models(&config, &rules)?;
         let lease = Duration::from_millis(config.turn_lease_ms);
-        let runner = Runner::new(store.clone(), feed.clone(), signals.clone(), models, lease);
-        let gateway = Gateway::new(graphql::schema(store.clone(), feed.clone(), signals), store);
+        let web = Web::new(&config.outbound_allowed_hosts)?;
+        let runner = Runner::new(store.clone(), feed.clone(), signals.clone(), models, web, lease);
+        let schema = graphql::schema(store.clone(), accounts.clone(), feed.clone(), signals, rules);
+        let gateway = Gateway::new(schema, store, accounts.clone(), config.introspection);
         let listener = TcpListener::bind((config.host.as_str(), config.port)).await.map_err(|error| {
             Error::unavailable(format!("cannot listen on {}:{}: {error}", config.host, config.port))
         })?;
@@ -63,9 +72,11 @@ impl App {
             listen: address,
             allowed_origins: config.cors_allowed_origins.clone(),
             allowed_hosts: config.own_names(),
+            base_url: config.auth.base_url.clone(),
+            asks_nobody: accounts.is_open(),
         };
         let (rest, _) = everruns_rest::router(gateway.clone());
-        let router = edge::check_origins(edge::router(gateway).merge(rest), settings);
+        let router = edge::check_origins(edge::router(gateway, config.graphiql).merge(rest), settings);
         runner.start().await?;
         Ok(Self { router, listener, address, feed, runner, counters })
     }
@@ -106,7 +117,22 @@ impl App {
     }
 }
 
-fn models(config: &Config) -> Result<Models> {
-    let clients = outbound::model_clients().map_err(|error| Error::internal(outbound::cause(error)))?;
-    Ok(Models::new(config.models.clone(), clients, ModelTimeouts::DEFAULT))
+/// The key's file is beside the database, so that is open by now.
+fn provider_rules(config: &Config) -> Result<ProviderRules> {
+    // A server that was given a key later still opens what its own sealed.
+    let own_key = match config.secrets.secrets_encryption_key {
+        Some(_) => key_file::read(&config.database_url, SECRETS_KEY_FILE, KEY_BYTES)?,
+        None => key_file::read_or_make(&config.database_url, SECRETS_KEY_FILE, KEY_BYTES)?,
+    };
+    let reach = Reach {
+        allowed: config.outbound_allowed_hosts.clone(),
+        // Where every user is the operator, its own machine and network are theirs.
+        private_networks: config.auth.mode != AuthMode::Full,
+    };
+    Ok(ProviderRules { reach, secrets: Arc::new(Secrets::new(&config.secrets, own_key)?) })
+}
+
+fn models(config: &Config, rules: &ProviderRules) -> Result<Models> {
+    let clients = outbound::model_clients(&rules.reach).map_err(|error| Error::internal(outbound::cause(error)))?;
+    Ok(Models::new(config.models.clone(), clients, ModelTimeouts::DEFAULT, rules.secrets.clone()))
 }

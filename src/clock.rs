@@ -1,5 +1,7 @@
 //! Points in time: the database's `timestamptz` or microseconds, GraphQL's `DateTime`.
 
+use std::time::Duration;
+
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
@@ -20,6 +22,16 @@ impl Timestamp {
     /// Microseconds since 1970; nothing where that is beyond the calendar (year 9999).
     pub fn from_microseconds(microseconds: i64) -> Option<Self> {
         jiff::Timestamp::from_microsecond(microseconds).ok().map(Self)
+    }
+
+    /// This long after it, or at the calendar's end where that comes first.
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration).unwrap_or(jiff::Timestamp::MAX))
+    }
+
+    /// How long from now until then; nothing where it is past.
+    pub fn from_now(self) -> Duration {
+        Duration::try_from(self.0.duration_since(jiff::Timestamp::now())).unwrap_or_default()
     }
 
     /// Microseconds since 1970.

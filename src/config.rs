@@ -13,6 +13,8 @@ use secrecy::SecretString;
 pub use auth::{AuthMode, AuthSettings, GithubSettings, GoogleSettings};
 pub use models::{ModelSettings, SecretSettings};
 
+use crate::outbound::AllowedHosts;
+
 /// A self-hosted server for AI agents.
 #[derive(Parser, Debug)]
 #[command(name = "everruns", version, about, args_conflicts_with_subcommands = true)]
@@ -62,8 +64,8 @@ pub struct Config {
     pub secrets: SecretSettings,
 
     /// Hosts with a private address that the server may be sent to by its users (comma list of names or addresses, each with or without a port).
-    #[arg(long, env = "OUTBOUND_ALLOWED_HOSTS", value_delimiter = ',')]
-    pub outbound_allowed_hosts: Vec<String>,
+    #[arg(long, env = "OUTBOUND_ALLOWED_HOSTS", default_value = "")]
+    pub outbound_allowed_hosts: AllowedHosts,
 
     /// Whether the schema tells of itself: on, or off; without it, in mode none to everybody and else to signed-in callers.
     #[arg(long, env = "INTROSPECTION", value_enum)]

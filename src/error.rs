@@ -106,6 +106,17 @@ impl Error {
         Self::new(ErrorCode::Conflict, "the turn is no longer ours")
     }
 
+    /// A statement failed that stores a row of which there may be one: where there is one, somebody else stored it in the same moment.
+    pub fn of_unique_row(error: diesel::result::Error) -> Self {
+        use diesel::result::{DatabaseErrorKind, Error as Diesel};
+        match error {
+            Diesel::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => {
+                Self::conflict("somebody else changed this in the same moment, try again")
+            }
+            error => error.into(),
+        }
+    }
+
     /// The cause, for the log.
     pub fn cause(&self) -> Option<&(dyn std::error::Error + Send + Sync)> {
         self.cause.as_deref()

@@ -4,18 +4,26 @@ use async_graphql::{Context, Enum, Interface, MergedObject, Object, Result, Sche
 
 use crate::agents::Agent;
 use crate::agents::graphql::{AgentById, AgentMutation, AgentQuery};
-use crate::auth::{Scope, signed_in, viewer};
+use crate::auth::graphql::{ApiKeyMutation, AuthConfig, AuthMutation, api_key};
+use crate::auth::oauth::graphql::OauthMutation;
+use crate::auth::{Accounts, ApiKey, Scope, User, accounts, signed_in, viewer};
+use crate::capabilities::graphql::{CapabilityMutation, CapabilityQuery};
 use crate::config::AuthMode;
 use crate::db::ids::{Id, Noun};
 use crate::db::{Store, lookups, read, store};
 use crate::error::{Error, ErrorCode};
 use crate::events::Feed;
 use crate::events::graphql::EventSubscription;
+use crate::llm::graphql::{
+    LlmModelById, LlmModelMutation, LlmModelQuery, LlmProviderById, LlmProviderMutation, LlmProviderQuery,
+};
+use crate::llm::{LlmModel, LlmProvider, ProviderRules};
 use crate::messages::Message;
 use crate::messages::graphql::{MessageById, MessageMutation};
 use crate::organizations::Organization;
 use crate::organizations::graphql::OrganizationQuery;
 use crate::sessions::Session;
+use crate::sessions::graphql::files::FileMutation;
 use crate::sessions::graphql::{SessionById, SessionMutation, SessionQuery};
 use crate::turns::graphql::{StepById, ToolCallById, TurnById};
 use crate::turns::{Signals, Step, ToolCall, Turn};
@@ -25,18 +33,37 @@ const NODES_MAX: usize = 500;
 
 /// Everything that can be asked.
 #[derive(MergedObject, Default)]
-pub struct Query(ServerQuery, OrganizationQuery, AgentQuery, SessionQuery);
+pub struct Query(
+    ServerQuery,
+    OrganizationQuery,
+    AgentQuery,
+    CapabilityQuery,
+    SessionQuery,
+    LlmProviderQuery,
+    LlmModelQuery,
+);
 
 /// Everything that can be changed.
 #[derive(MergedObject, Default)]
-pub struct Mutation(AgentMutation, SessionMutation, MessageMutation);
+pub struct Mutation(
+    AuthMutation,
+    OauthMutation,
+    ApiKeyMutation,
+    AgentMutation,
+    CapabilityMutation,
+    SessionMutation,
+    FileMutation,
+    MessageMutation,
+    LlmProviderMutation,
+    LlmModelMutation,
+);
 
 /// The whole schema.
 pub type Canonical = Schema<Query, Mutation, EventSubscription>;
 
 /// Builds the schema over what its resolvers need.
-pub fn schema(store: Store, feed: Feed, signals: Signals) -> Canonical {
-    describe().data(store).data(feed).data(signals).finish()
+pub fn schema(store: Store, accounts: Accounts, feed: Feed, signals: Signals, rules: ProviderRules) -> Canonical {
+    describe().data(store).data(accounts).data(feed).data(signals).data(rules).finish()
 }
 
 /// The schema's text: what `schema.graphql` holds.
@@ -54,12 +81,16 @@ fn describe() -> async_graphql::SchemaBuilder<Query, Mutation, EventSubscription
 #[graphql(field(name = "id", ty = "&Id", desc = "The object's id: a UUID, unique over all kinds."))]
 pub enum Node {
     Organization(Organization),
+    User(User),
+    ApiKey(ApiKey),
     Agent(Agent),
     Session(Session),
     Message(Message),
     Turn(Turn),
     Step(Step),
     ToolCall(ToolCall),
+    LlmProvider(LlmProvider),
+    LlmModel(LlmModel),
 }
 
 /// Questions that belong to no noun.
@@ -96,20 +127,27 @@ async fn find(ctx: &Context<'_>, id: Id) -> Result<Option<Node>> {
     let Some(noun) = id.noun() else { return Ok(None) };
     let lookups = lookups(ctx);
     let viewer = match noun {
-        Noun::Organization => signed_in(ctx),
-        Noun::Agent => viewer(ctx, Scope::AgentsRead),
+        Noun::Organization | Noun::User | Noun::ApiKey => signed_in(ctx),
+        Noun::Agent | Noun::LlmProvider | Noun::LlmModel => viewer(ctx, Scope::AgentsRead),
         _ => viewer(ctx, Scope::SessionsRead),
     }?;
     Ok(match noun {
         Noun::Organization if id != viewer.organization_id => None,
         Noun::Organization => read!(store(ctx), organizations::get(id))?.map(Node::Organization),
+        // A user sees itself and its own keys; in mode none neither has a row.
+        Noun::User if id != viewer.user_id => None,
+        Noun::User => read!(store(ctx), auth::get_user(viewer.organization_id, id))?.map(Node::User),
+        Noun::ApiKey if accounts(ctx).is_open() => None,
+        Noun::ApiKey => api_key(ctx, id).await?.map(Node::ApiKey),
         Noun::Agent => lookups.load_one(AgentById(id)).await?.map(Node::Agent),
         Noun::Session => lookups.load_one(SessionById(id)).await?.map(Node::Session),
         Noun::Message => lookups.load_one(MessageById(id)).await?.map(Node::Message),
         Noun::Turn => lookups.load_one(TurnById(id)).await?.map(Node::Turn),
         Noun::Step => lookups.load_one(StepById(id)).await?.map(Node::Step),
         Noun::ToolCall => lookups.load_one(ToolCallById(id)).await?.map(Node::ToolCall),
-        Noun::User | Noun::Login | Noun::ApiKey | Noun::LlmProvider | Noun::LlmModel => None,
+        Noun::LlmProvider => lookups.load_one(LlmProviderById(id)).await?.map(Node::LlmProvider),
+        Noun::LlmModel => lookups.load_one(LlmModelById(id)).await?.map(Node::LlmModel),
+        Noun::Login => None,
     })
 }
 
@@ -135,8 +173,13 @@ impl Server {
     }
 
     /// How callers prove who they are.
-    async fn auth_mode(&self) -> AuthMode {
-        AuthMode::None
+    async fn auth_mode(&self, ctx: &Context<'_>) -> AuthMode {
+        accounts(ctx).settings().mode
+    }
+
+    /// How callers may sign in.
+    async fn auth_config(&self, ctx: &Context<'_>) -> AuthConfig {
+        AuthConfig::new(accounts(ctx))
     }
 
     /// Every code that `extensions.code` of an error may hold.

@@ -8,8 +8,9 @@
 //!
 //! # Arrows
 //! They point down only, and `tests/tidy.rs` says so:
-//! `main > app > edge > gateway > graphql > <noun>/graphql.rs`, `app > runner`, both `> messages > turns > sessions > events > agents > llm >
-//! organizations > auth > db > page, validate, clock, outbound, error, config`. All `<noun>/graphql.rs` are one layer. SQL stands in store files and
+//! `main > app > edge > gateway > graphql > <noun>/graphql.rs`, `app > runner`, both `> messages > turns > sessions > events > agents >
+//! capabilities > llm > organizations > auth > db > page, validate, secrets, clock, outbound, error, config`. All `<noun>/graphql.rs` are one
+//! layer. SQL stands in store files and
 //! [`db`], the environment is read in [`config`], axum is named in [`edge`] (and where `app` serves), reqwest in [`outbound`].
 //!
 //! # Invariants
@@ -27,6 +28,7 @@ pub mod turns;
 pub mod sessions;
 pub mod events;
 pub mod agents;
+pub mod capabilities;
 pub mod llm;
 pub mod organizations;
 pub mod auth;
@@ -34,6 +36,7 @@ pub mod auth;
 pub mod db;
 pub mod page;
 pub mod validate;
+pub mod secrets;
 pub mod clock;
 pub mod outbound;
 pub mod error;

@@ -37,6 +37,7 @@ pub(crate) fn stamp(error: &mut ServerError) {
     error.message = match reason.strip_prefix(EXPECTED).and_then(|rest| rest.strip_suffix('"')) {
         Some("ID") => format!("{name} must be an id: a UUID"),
         Some("EventCursor") => format!("{name} must be an event cursor: <sequence>.<offset>"),
+        Some("Scope") => format!("{name} must be of agents:read, agents:write, sessions:read, sessions:write"),
         Some(expected) => format!("{name} must be of type {expected}"),
         None if required.is_some() => format!("{name} is required"),
         None if unknown.is_some() => format!("{name} is not known here"),

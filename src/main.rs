@@ -2,7 +2,7 @@
 
 use clap::Parser as _;
 use everruns::app::App;
-use everruns::config::{Command, CommandLine};
+use everruns::config::{AuthMode, Command, CommandLine};
 use everruns::graphql;
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
@@ -28,9 +28,10 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(config: everruns::config::Config) -> everruns::error::Result<()> {
+    let asks_nobody = config.auth.mode == AuthMode::None;
     let app = App::start(config).await?;
     let address = app.address();
-    if !address.ip().is_loopback() {
+    if asks_nobody && !address.ip().is_loopback() {
         tracing::warn!(
             "AUTH_MODE is none and the server listens on {address}: whoever reaches it owns everything in it"
         );

@@ -6,12 +6,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
 use everruns::app::App;
-use everruns::config::{AuthSettings, Config, ModelSettings, Origins, SecretSettings, Switch};
+use everruns::config::{AuthMode, AuthSettings, Config, ModelSettings, Origins, SecretSettings, Switch};
 use everruns::db::Counters;
+use everruns::outbound::AllowedHosts;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use crate::openapi;
 
 /// A server on a port and a database of its own. Its model is the simulator unless `start_with` says otherwise.
 pub struct TestApp {
@@ -27,6 +30,8 @@ pub struct TestApp {
 pub struct Caller {
     pub http: reqwest::Client,
     base: String,
+    /// What it sends as `Authorization`, if anything.
+    pub authorization: Option<String>,
 }
 
 /// What a caller got.
@@ -38,6 +43,12 @@ pub struct Answer {
 
 /// So long a test waits for what must happen; it goes on as soon as it has.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// E-mail and password of mode admin's user.
+pub const ADMIN: (&str, &str) = ("admin@example.com", "correct horse battery");
+/// The password of users who sign up here.
+pub const PASSWORD: &str = "staple of a horse";
+const JWT_SECRET: &str = "a secret of at least thirty-two characters";
 
 /// Names databases apart within this run.
 static DATABASES: AtomicU32 = AtomicU32::new(0);
@@ -68,6 +79,36 @@ impl TestApp {
         self.serving.await.expect("the server stops");
     }
 
+    /// A server in mode admin; its user is `ADMIN`.
+    pub async fn start_admin() -> Self {
+        Self::start_with(|config| {
+            config.auth.mode = AuthMode::Admin;
+            (config.auth.admin_email, config.auth.admin_password) = (Some(ADMIN.0.into()), Some(ADMIN.1.into()));
+            config.auth.jwt_secret = Some(JWT_SECRET.into());
+        })
+        .await
+    }
+
+    /// A server in mode full, without users.
+    pub async fn start_full() -> Self {
+        Self::start_full_with(|_| {}).await
+    }
+
+    /// The same with other settings than the default ones.
+    pub async fn start_full_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_with(|config| {
+            config.auth.mode = AuthMode::Full;
+            config.auth.jwt_secret = Some(JWT_SECRET.into());
+            change(config);
+        })
+        .await
+    }
+
+    /// Another server on the same database, beside this one: only PostgreSQL serves two.
+    pub async fn beside(&self) -> Self {
+        Self::serve(self.config.clone(), self._folder.clone()).await
+    }
+
     async fn serve(config: Config, folder: Arc<tempfile::TempDir>) -> Self {
         let app = App::start(config.clone()).await.expect("the server starts");
         let (caller, counters) = (Caller::new(app.address().port()), app.counters());
@@ -91,7 +132,45 @@ impl std::ops::Deref for TestApp {
 impl Caller {
     /// A caller of the server at this port.
     pub fn new(port: u16) -> Self {
-        Self { http: client(), base: format!("127.0.0.1:{port}") }
+        Self { http: client(), base: format!("127.0.0.1:{port}"), authorization: None }
+    }
+
+    /// The same server's caller who sends this `Authorization` with everything.
+    pub fn with(&self, authorization: &str) -> Self {
+        let headers = [("authorization", authorization)];
+        let headers = headers.map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value")));
+        Self {
+            http: client_with(headers.into_iter().collect()),
+            base: self.base.clone(),
+            authorization: Some(authorization.to_owned()),
+        }
+    }
+
+    /// Signs in; gives back the tokens.
+    pub async fn login(&self, (email, password): (&str, &str)) -> Value {
+        let answer = self.post("/v1/auth/login", json!({ "email": email, "password": password })).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.body
+    }
+
+    /// Makes an account; gives back its tokens.
+    pub async fn register(&self, email: &str) -> Value {
+        let answer = self.post("/v1/auth/register", json!({ "email": email, "password": PASSWORD })).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        answer.body
+    }
+
+    /// The caller who goes on with these tokens.
+    pub fn signed_in(&self, tokens: &Value) -> Self {
+        self.with(&format!("Bearer {}", tokens["access_token"].as_str().expect("an access token")))
+    }
+
+    /// A new API key of a signed-in caller with these scopes; its id and the caller who sends it.
+    pub async fn key(&self, scopes: Value) -> (String, Self) {
+        let answer = self.post("/v1/auth/api-keys", json!({ "name": "test", "scopes": scopes })).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        let text = |name: &str| answer.body[name].as_str().expect("a text").to_owned();
+        (text("id"), self.with(&text("key")))
     }
 
     /// The address of a path, over HTTP.
@@ -132,6 +211,10 @@ impl Caller {
         answer(self.http.post(self.url(path)).json(&body)).await
     }
 
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        answer(self.http.put(self.url(path)).json(&body)).await
+    }
+
     pub async fn patch(&self, path: &str, body: Value) -> Answer {
         answer(self.http.patch(self.url(path)).json(&body)).await
     }
@@ -147,6 +230,15 @@ impl Caller {
         let session = self.post(&format!("/v1/agents/{agent_id}/sessions"), json!({})).await;
         let session_id = session.body["id"].as_str().expect("a session's id").to_owned();
         (format!("/v1/agents/{agent_id}/sessions/{session_id}"), session_id)
+    }
+
+    /// A new session whose agent has these capabilities: its path under /v1, and its id.
+    pub async fn session_with(&self, capability_ids: &[&str]) -> (String, String) {
+        let (path, session_id) = self.session().await;
+        let (agent, _) = path.split_once("/sessions").expect("an agent's path");
+        let set = self.put(&format!("{agent}/capabilities"), json!({ "capability_ids": capability_ids })).await;
+        assert_eq!(set.status, 200, "{}", set.body);
+        (path, session_id)
     }
 
     /// Sends a message over REST; gives back the stored one.
@@ -221,11 +313,13 @@ impl Frame {
     pub fn parse(block: &str) -> Option<Self> {
         let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         let (event, data) = (field("event:")?, field("data:")?);
-        Some(Self {
+        let frame = Self {
             id: field("id:").unwrap_or_default().to_owned(),
             event: event.to_owned(),
             data: serde_json::from_str(data).expect("JSON data"),
-        })
+        };
+        openapi::check_frame(&frame);
+        Some(frame)
     }
 }
 
@@ -236,15 +330,25 @@ pub fn text_of(frames: &[Frame]) -> String {
 
 /// A client that talks HTTP to loopback only.
 pub fn client() -> reqwest::Client {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().build().expect("a client")
+    client_with(reqwest::header::HeaderMap::new())
 }
 
-async fn answer(request: reqwest::RequestBuilder) -> Answer {
-    let response = request.send().await.expect("an answer");
+fn client_with(headers: reqwest::header::HeaderMap) -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().default_headers(headers).build().expect("a client")
+}
+
+/// Sends a request and reads its answer, which must be one that OpenAPI knows where it is REST's.
+pub async fn answer(request: reqwest::RequestBuilder) -> Answer {
+    let (client, request) = request.build_split();
+    let request = request.expect("a request");
+    let (method, path) = (request.method().clone(), request.url().path().to_owned());
+    let response = client.execute(request).await.expect("an answer");
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let text = response.text().await.expect("a body");
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    let content_type = headers.get("content-type").and_then(|value| value.to_str().ok());
+    openapi::check(method.as_str(), &path, status, content_type, &body);
     Answer { status, headers, body }
 }
 
@@ -256,16 +360,19 @@ fn config(database_url: String) -> Config {
         turn_lease_ms: 15_000,
         auth: AuthSettings::default(),
         models: ModelSettings::default(),
-        secrets: SecretSettings {
-            secrets_encryption_key: Some(format!("test:{}", "A".repeat(43) + "=").into()),
-            ..SecretSettings::default()
-        },
-        outbound_allowed_hosts: Vec::new(),
+        secrets: secret_settings(),
+        outbound_allowed_hosts: AllowedHosts::default(),
         introspection: None,
         graphiql: Switch::On,
         cors_allowed_origins: Origins::default(),
         log: String::new(),
     }
+}
+
+/// The key of every test's server.
+pub fn secret_settings() -> SecretSettings {
+    let key = format!("test:{}", "A".repeat(43) + "=");
+    SecretSettings { secrets_encryption_key: Some(key.into()), ..SecretSettings::default() }
 }
 
 /// A fresh database: a file in `folder`, or one of its own on the PostgreSQL that `TEST_DATABASE_URL` names.

@@ -11,7 +11,7 @@ mod sessions;
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use crate::app::TestApp;
+use crate::app::{Answer, TestApp, answer};
 use crate::shapes::{ids as ids_of, keys};
 
 /// One bad request.
@@ -138,13 +138,11 @@ impl Given {
         for (name, value) in &rest.headers {
             request = request.header(name, value);
         }
-        let response = request.send().await.unwrap();
-        let status = response.status().as_u16();
-        let media = response.headers().get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap().to_owned());
-        let text = response.text().await.unwrap();
-        let Ok(body) = serde_json::from_str::<Value>(&text) else {
-            return Some(format!("{status} without JSON: {text}"));
-        };
+        let Answer { status, headers, body } = answer(request).await;
+        let media = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap().to_owned());
+        if body.is_string() {
+            return Some(format!("{status} without JSON: {body}"));
+        }
         let field = match refusal.field {
             Field::Named { rest, .. } => Some(rest),
             Field::Absent => None,

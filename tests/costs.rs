@@ -7,11 +7,16 @@ use crate::streams::watcher::Watcher;
 
 /// Statements and commits of a turn from its message to `session.completed`.
 async fn cost_of_turn(app: &TestApp, path: &str) -> (u64, u64) {
+    cost_of_answer(app, path, "Hello").await
+}
+
+/// The same of the turn that answers `text`.
+async fn cost_of_answer(app: &TestApp, path: &str, text: &str) -> (u64, u64) {
     let (_, session_id) = path.rsplit_once('/').unwrap();
     let head = app.ask("query($id: ID!) { session(id: $id) { headCursor } }", json!({ "id": session_id })).await;
     let mut stream = app.sse(path, head["session"]["headCursor"].as_str()).await;
     let before = (app.counters.statements(), app.counters.commits());
-    app.say(path, "Hello").await;
+    app.say(path, text).await;
     stream.until("session.completed").await;
     (app.counters.statements() - before.0, app.counters.commits() - before.1)
 }
@@ -72,6 +77,19 @@ async fn a_turn_costs_the_same_however_long_its_history_is() {
         cost_of_turn(&app, &path).await;
     }
     assert_eq!((second, cost_of_turn(&app, &path).await), ((15, 3), (15, 3)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_calls_a_tool_takes_8_statements_and_2_commits_more() {
+    let app = start().await;
+    let mut least = (u64::MAX, u64::MAX);
+    for _ in 0..5 {
+        let (path, _) = app.session_with(&["noop"]).await;
+        let cost = cost_of_answer(&app, &path, "/sim call=noop").await;
+        least = (least.0.min(cost.0), least.1.min(cost.1));
+    }
+    // Its watcher reads the call twice, when it begins and when it ends.
+    assert_eq!(least, (14 + 8 + 2, 3 + 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! What stands before the schema, asked from outside: HTTP, WebSockets, Host and Origin, GraphiQL's page.
+//! What stands before the schema, asked from outside: HTTP, WebSockets, Host and Origin, the pages.
 
 mod http;
 mod origin;

@@ -2,6 +2,7 @@
 
 use async_graphql::{Executor, Pos, Request, Response as GraphqlResponse};
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
+use everruns::config::Switch;
 use everruns::edge;
 use everruns::error::Error;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
@@ -36,7 +37,7 @@ impl Executor for OutOfReach {
 async fn what_cannot_be_done_now_says_when_to_try_again() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let caller = Caller::new(listener.local_addr().unwrap().port());
-    let router = edge::router(OutOfReach).merge(everruns_rest::router(OutOfReach).0);
+    let router = edge::router(OutOfReach, Switch::On).merge(everruns_rest::router(OutOfReach).0);
     tokio::spawn(axum::serve(listener, router).into_future());
 
     let request = caller.http.post(caller.url("/graphql")).header("accept", "application/graphql-response+json");

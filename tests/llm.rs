@@ -1,18 +1,27 @@
-//! Model calls: the network client against a scripted server, the choice of a model, and the simulator.
+//! Model calls: the network client against a scripted server in every protocol, the choice of a model, and the simulator.
 
+mod addresses;
+mod faces;
 mod network;
 mod network_failures;
+mod protocols;
+mod protocol_failures;
+mod requests;
 mod resolve;
 mod secrets;
 pub mod server;
 mod simulator;
+mod tool_calls;
 
-use everruns::config::ModelSettings;
+use std::sync::Arc;
+
+use everruns::config::{ModelSettings, SecretSettings};
 use everruns::llm::{
     ChatMessage, ChatPart, ChatRequest, ModelClient, ModelEnd, ModelError, ModelPiece, ModelTarget, ModelTimeouts,
     ModelToolCall, Models, ProviderType,
 };
 use everruns::outbound;
+use everruns::secrets::Secrets;
 use futures_util::StreamExt;
 
 const KEY: &str = "sk-canary-4711";
@@ -37,7 +46,12 @@ fn models(settings: ModelSettings) -> Models {
 }
 
 fn patient_models(settings: ModelSettings, timeouts: ModelTimeouts) -> Models {
-    Models::new(settings, outbound::model_clients().unwrap(), timeouts)
+    let clients = outbound::model_clients(&outbound::Reach::default()).unwrap();
+    Models::new(settings, clients, timeouts, Arc::new(secrets()))
+}
+
+fn secrets() -> Secrets {
+    Secrets::new(&SecretSettings::default(), Some(vec![7; everruns::secrets::KEY_BYTES].into())).unwrap()
 }
 
 fn compatible(root: &str) -> ModelTarget {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::app::TestApp;
+use crate::app::{Answer, TestApp, answer};
 use crate::shapes::{as_rest, id, ids, keys, time};
 
 const FIELDS: &str = "id agentId title tags status createdAt updatedAt startedAt finishedAt";
@@ -55,9 +55,8 @@ async fn a_session_needs_no_body_and_no_content_type() {
         bare.try_clone().unwrap().header("content-type", "application/x-www-form-urlencoded"),
         bare.header("content-type", "application/json").body("{}"),
     ] {
-        let response = request.send().await.unwrap();
-        assert_eq!(response.status(), 201);
-        let session: Value = response.json().await.unwrap();
+        let Answer { status, body: session, .. } = answer(request).await;
+        assert_eq!(status, 201);
         assert_eq!(keys(&session), ["id", "agent_id", "tags", "status", "created_at", "updated_at"]);
         assert_eq!(by_graphql(&app, session["id"].as_str().unwrap()).await, session);
     }
@@ -272,9 +271,8 @@ async fn a_cancel_of_a_quiet_session_changes_nothing() {
     let (session, session_id) = app.session().await;
     let before = app.get(&session).await.body;
     let request = app.http.post(app.url(&format!("{session}/cancel")));
-    let response = request.send().await.unwrap();
-    assert_eq!(response.status(), 200);
-    assert_eq!(response.json::<Value>().await.unwrap(), before);
+    let cancelled = answer(request).await;
+    assert_eq!((cancelled.status, cancelled.body), (200, before.clone()));
     let cancelled = app.ask(CANCEL, json!({ "input": { "sessionId": session_id } })).await;
     assert_eq!(cancelled["cancelTurn"], json!({ "turn": null, "session": { "status": "PENDING" } }));
     assert_eq!(app.get(&session).await.body, before);

@@ -5,12 +5,14 @@ mod cancel;
 mod deletion;
 mod failures;
 mod history;
+mod lost_tools;
 mod queue;
 mod recovery;
+mod tools;
 
 use serde_json::{Value, json};
 
-use crate::app::{Caller, Frame, TestApp};
+use crate::app::{Caller, Frame, TestApp, text_of};
 use crate::llm::server::{Reply, Server};
 
 /// A key and a word that no caller may ever see.

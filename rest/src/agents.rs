@@ -1,7 +1,7 @@
 //! /v1/agents: who answers.
 
 use async_graphql::MaybeUndefined;
-use axum::{extract::State, http::StatusCode};
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -29,9 +29,12 @@ pub(crate) struct CreateAgent {
     system_prompt: String,
     /// At most 50, each of at most 64 characters.
     tags: Option<Vec<String>>,
+    /// The model that answers where neither message nor session chooses one.
+    #[schema(format = "uuid")]
+    default_model_id: Option<String>,
 }
 
-/// An absent field is left alone. `null` clears the description and is refused for the others.
+/// An absent field is left alone. `null` clears the description and the default model and is refused for the others.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(rename_all(serialize = "camelCase"))]
 #[schema(example = json!({"name": "Updated Agent Name", "system_prompt": "Updated system prompt."}))]
@@ -56,6 +59,10 @@ pub(crate) struct UpdateAgent {
     #[serde(default, skip_serializing_if = "MaybeUndefined::is_undefined")]
     #[schema(value_type = AgentStatus, required = false)]
     status: MaybeUndefined<AgentStatus>,
+    /// The model that answers where neither message nor session chooses one.
+    #[serde(default, skip_serializing_if = "MaybeUndefined::is_undefined")]
+    #[schema(value_type = Option<String>, format = "uuid")]
+    default_model_id: MaybeUndefined<String>,
 }
 
 #[derive(Deserialize, Serialize, ToSchema)]
@@ -71,17 +78,14 @@ pub(crate) enum AgentStatus {
 /// The active ones, newest first.
 #[utoipa::path(get, path = "/v1/agents", tag = "agents", params(Page),
     responses((status = 200, description = "A page of agents")))]
-pub(crate) async fn list_agents(State(graph): State<Graph>, Query(page): Query<Page>) -> Result<Printed, Error> {
+pub(crate) async fn list_agents(graph: Graph, Query(page): Query<Page>) -> Result<Printed, Error> {
     graph.ask(Operation::ListAgents, page).await
 }
 
 /// Create an agent
 #[utoipa::path(post, path = "/v1/agents", tag = "agents", request_body = CreateAgent,
     responses((status = 201, description = "The agent")))]
-pub(crate) async fn create_agent(
-    State(graph): State<Graph>,
-    Json(body): Json<CreateAgent>,
-) -> Result<(StatusCode, Printed), Error> {
+pub(crate) async fn create_agent(graph: Graph, Json(body): Json<CreateAgent>) -> Result<(StatusCode, Printed), Error> {
     Ok((StatusCode::CREATED, graph.ask(Operation::CreateAgent, body).await?))
 }
 
@@ -90,7 +94,7 @@ pub(crate) async fn create_agent(
 /// An archived one too.
 #[utoipa::path(get, path = "/v1/agents/{agent_id}", tag = "agents", params(AgentPath),
     responses((status = 200, description = "The agent")))]
-pub(crate) async fn get_agent(State(graph): State<Graph>, Path(path): Path<AgentPath>) -> Result<Printed, Error> {
+pub(crate) async fn get_agent(graph: Graph, Path(path): Path<AgentPath>) -> Result<Printed, Error> {
     graph.ask(Operation::GetAgent, path).await
 }
 
@@ -98,7 +102,7 @@ pub(crate) async fn get_agent(State(graph): State<Graph>, Path(path): Path<Agent
 #[utoipa::path(patch, path = "/v1/agents/{agent_id}", tag = "agents", params(AgentPath), request_body = UpdateAgent,
     responses((status = 200, description = "The agent")))]
 pub(crate) async fn update_agent(
-    State(graph): State<Graph>,
+    graph: Graph,
     Path(path): Path<AgentPath>,
     Json(body): Json<UpdateAgent>,
 ) -> Result<Printed, Error> {
@@ -110,10 +114,7 @@ pub(crate) async fn update_agent(
 /// It is listed no more, starts no session and takes no message; what was said stays readable.
 #[utoipa::path(delete, path = "/v1/agents/{agent_id}", tag = "agents", params(AgentPath),
     responses((status = 204, description = "Archived")))]
-pub(crate) async fn archive_agent(
-    State(graph): State<Graph>,
-    Path(path): Path<AgentPath>,
-) -> Result<StatusCode, Error> {
+pub(crate) async fn archive_agent(graph: Graph, Path(path): Path<AgentPath>) -> Result<StatusCode, Error> {
     graph.ask(Operation::ArchiveAgent, path).await?;
     Ok(StatusCode::NO_CONTENT)
 }

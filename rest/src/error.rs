@@ -99,6 +99,12 @@ impl Error {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_SERVER_ERROR, "internal server error")
     }
 
+    /// How a refusal with this status looks: for the statuses of the list, with the first code that has it.
+    pub(crate) fn example(status: StatusCode, error: &'static str) -> Self {
+        let code = STATUSES.iter().find(|(_, of_code)| *of_code == status).map_or(BAD_USER_INPUT, |(code, _)| code);
+        Self::new(status, code, error)
+    }
+
     fn new(status: StatusCode, code: &'static str, error: impl Into<Cow<'static, str>>) -> Self {
         Self { error: error.into(), status: status.as_u16(), code, field: None, retry_after_seconds: None }
     }
@@ -126,6 +132,9 @@ impl IntoResponse for Error {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after_seconds = self.retry_after_seconds;
         let mut response = (status, Json(self)).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if let Some(seconds) = retry_after_seconds {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -166,6 +175,8 @@ impl From<PathRejection> for Error {
         match &rejection {
             PathRejection::FailedToDeserializePathParams(cause) => match cause.kind() {
                 ErrorKind::InvalidUtf8InPathParam { key } => error.at(key),
+                // Ids are texts to the path, so this is a word out of a closed list: there is nothing by another one.
+                ErrorKind::DeserializeError { .. } | ErrorKind::Message(_) => Self::unknown_path(),
                 _ => error,
             },
             _ => error,

@@ -5,7 +5,6 @@ use std::{convert::Infallible, future::ready, time::Duration};
 use async_graphql::{Response as Answer, Value};
 use axum::{
     body::{Body, Bytes},
-    extract::State,
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
@@ -57,7 +56,7 @@ struct After {
     params(SessionPath, Page, Resume), responses((status = 200,
         description = "The events. A frame's `event` and `data` are the `type` and `data` of a page")))]
 pub(crate) async fn list_events(
-    State(graph): State<Graph>,
+    graph: Graph,
     Path(path): Path<SessionPath>,
     Query(page): Query<Page>,
     headers: HeaderMap,
@@ -117,7 +116,7 @@ fn frame(document: &Document, answer: Answer, out: &mut Vec<u8>) -> Result<(), E
         _ => None,
     };
     let Some(Value::Object(event)) = event else { return Ok(()) };
-    let (Some(Value::String(cursor)), Some(Value::String(typename))) = (event.get("id"), event.get("type")) else {
+    let (Some(Value::String(cursor)), Some(Value::String(typename))) = (event.get("id"), event.get("event")) else {
         return Ok(());
     };
     let Some(word) = word_of_type(typename) else { return Ok(()) };

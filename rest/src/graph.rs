@@ -1,10 +1,11 @@
 //! The only way out: an operation with its variables goes to the executor, and a body or an error comes back.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use async_graphql::{Executor, Request, Response, Value, Variables, to_value};
 use axum::{
-    http::{HeaderValue, header},
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderValue, header, request::Parts},
     response::IntoResponse,
 };
 use futures_util::{FutureExt, future::BoxFuture, stream::BoxStream};
@@ -18,7 +19,13 @@ use crate::{
 
 /// The executor behind an object-safe view: `Executor` is not one, and the routes' handlers cannot be generic.
 #[derive(Clone)]
-pub(crate) struct Graph(Arc<dyn View>);
+pub(crate) struct Executors(Arc<dyn View>);
+
+/// The executor, as the caller of one request meets it.
+pub(crate) struct Graph {
+    executor: Executors,
+    credentials: Option<HeaderMap>,
+}
 
 trait View: Send + Sync {
     fn execute(&self, request: Request) -> BoxFuture<'_, Response>;
@@ -35,29 +42,67 @@ impl<E: Executor> View for E {
     }
 }
 
-/// A printed body.
-pub(crate) struct Printed(Vec<u8>);
+/// A printed body, and the headers that resolvers set.
+pub(crate) struct Printed {
+    body: Vec<u8>,
+    headers: HeaderMap,
+}
+
+impl Printed {
+    /// A text of the body, by its name.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        let body: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
+        body.get(name)?.as_str().map(str::to_owned)
+    }
+
+    /// The headers alone, for an answer without a body.
+    pub(crate) fn into_headers(self) -> HeaderMap {
+        self.headers
+    }
+}
 
 impl IntoResponse for Printed {
     fn into_response(self) -> axum::response::Response {
         const JSON: HeaderValue = HeaderValue::from_static("application/json");
-        ([(header::CONTENT_TYPE, JSON)], self.0).into_response()
+        (self.headers, [(header::CONTENT_TYPE, JSON)], self.body).into_response()
+    }
+}
+
+/// The headers that say who asks, `Authorization` and `Cookie`; nothing where there are none.
+pub fn credentials(headers: &HeaderMap) -> Option<HeaderMap> {
+    let mut found = HeaderMap::new();
+    for name in [header::AUTHORIZATION, header::COOKIE] {
+        for value in headers.get_all(&name) {
+            found.append(&name, value.clone());
+        }
+    }
+    (!found.is_empty()).then_some(found)
+}
+
+impl FromRequestParts<Executors> for Graph {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, executor: &Executors) -> Result<Self, Infallible> {
+        Ok(Self { executor: executor.clone(), credentials: credentials(&parts.headers) })
+    }
+}
+
+impl Executors {
+    pub(crate) fn new(executor: impl Executor) -> Self {
+        Self(Arc::new(executor))
     }
 }
 
 impl Graph {
-    pub(crate) fn new(executor: impl Executor) -> Self {
-        Self(Arc::new(executor))
-    }
-
     /// Runs a query or mutation and prints its answer. What is `given`, one struct or a tuple of them (path, query,
     /// body), is the variables.
     pub(crate) async fn ask(&self, operation: Operation, given: impl Serialize) -> Result<Printed, Error> {
         let document = operation.document();
-        let request = request(document, given)?;
-        let data = data(document, self.0.execute(request).await)?;
+        let mut answer = self.executor.0.execute(self.request(document, given)?).await;
+        let headers = std::mem::take(&mut answer.http_headers);
+        let data = data(document, answer)?;
         match print::body(document, &data)? {
-            Body::Printed(bytes) => Ok(Printed(bytes)),
+            Body::Printed(body) => Ok(Printed { body, headers }),
             Body::Missing(what) => Err(Error::missing(&what, document.id_name)),
         }
     }
@@ -68,7 +113,17 @@ impl Graph {
         operation: Operation,
         given: impl Serialize,
     ) -> Result<BoxStream<'static, Response>, Error> {
-        Ok(self.0.subscribe(request(operation.document(), given)?))
+        Ok(self.executor.0.subscribe(self.request(operation.document(), given)?))
+    }
+
+    /// The text of the query stays empty: the executor is given the parsed document.
+    fn request(&self, document: &Document, given: impl Serialize) -> Result<Request, Error> {
+        let mut request = Request::new("").operation_name(document.name).variables(variables(given)?);
+        request.set_parsed_query(document.executable.clone());
+        Ok(match &self.credentials {
+            Some(credentials) => request.data(credentials.clone()),
+            None => request,
+        })
     }
 }
 
@@ -78,13 +133,6 @@ pub(crate) fn data(document: &Document, response: Response) -> Result<Value, Err
         None => Ok(response.data),
         Some(error) => Err(Error::answered(error, document.id_name)),
     }
-}
-
-/// The text of the query stays empty: the executor is given the parsed document.
-fn request(document: &Document, given: impl Serialize) -> Result<Request, Error> {
-    let mut request = Request::new("").operation_name(document.name).variables(variables(given)?);
-    request.set_parsed_query(document.executable.clone());
-    Ok(request)
 }
 
 fn variables(given: impl Serialize) -> Result<Variables, Error> {

@@ -1,7 +1,5 @@
 //! GET /health.
 
-use axum::extract::State;
-
 use crate::{
     error::Error,
     graph::{Graph, Printed},
@@ -12,6 +10,6 @@ use crate::{
 ///
 /// Answers without credentials.
 #[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, description = "It is")))]
-pub(crate) async fn health(State(graph): State<Graph>) -> Result<Printed, Error> {
+pub(crate) async fn health(graph: Graph) -> Result<Printed, Error> {
     graph.ask(Operation::Health, ()).await
 }

@@ -1,6 +1,6 @@
 //! …/messages: what was said.
 
-use axum::{extract::State, http::StatusCode};
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -17,6 +17,9 @@ pub(crate) struct SendMessage {
     #[expect(dead_code, reason = "it has one value, so reading it is checking it")]
     role: Role,
     content: Content,
+    /// The model that shall answer it; without one, the session's.
+    #[schema(format = "uuid")]
+    model_id: Option<String>,
 }
 
 /// Who says it: only a user's message can be posted.
@@ -45,6 +48,7 @@ enum Part {
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(rename_all(serialize = "camelCase"))]
 struct Image {
+    /// `image/png`, `image/jpeg`, `image/gif` or `image/webp`.
     #[schema(example = "image/png")]
     media_type: String,
     /// Base64 of at most 5 MiB.
@@ -53,8 +57,10 @@ struct Image {
 
 /// The variables that a body gives.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Said {
     content: Vec<PartInput>,
+    model_id: Option<String>,
 }
 
 /// `ContentPartInput` of the schema, which is `@oneOf`.
@@ -65,13 +71,13 @@ enum PartInput {
     Image(Image),
 }
 
-impl From<Content> for Said {
-    fn from(content: Content) -> Self {
+impl From<SendMessage> for Said {
+    fn from(SendMessage { content, model_id, .. }: SendMessage) -> Self {
         let content = match content {
             Content::Object { text } | Content::Text(text) => vec![PartInput::Text(text)],
             Content::Parts(parts) => parts.into_iter().map(PartInput::from).collect(),
         };
-        Self { content }
+        Self { content, model_id }
     }
 }
 
@@ -90,7 +96,7 @@ impl From<Part> for PartInput {
 #[utoipa::path(get, path = "/v1/agents/{agent_id}/sessions/{session_id}/messages", tag = "messages",
     params(SessionPath, Page), responses((status = 200, description = "A page of messages")))]
 pub(crate) async fn list_messages(
-    State(graph): State<Graph>,
+    graph: Graph,
     Path(path): Path<SessionPath>,
     Query(page): Query<Page>,
 ) -> Result<Printed, Error> {
@@ -104,12 +110,12 @@ pub(crate) async fn list_messages(
 ///
 /// Starts a turn of the agent, or queues one behind the turn that runs. The answer is watched in the events.
 #[utoipa::path(post, path = "/v1/agents/{agent_id}/sessions/{session_id}/messages", tag = "messages",
-    params(SessionPath), request_body = SendMessage, responses((status = 201, description = "The message, stored")))]
+    params(SessionPath), request_body = SendMessage, responses((status = 201, description = "The message, stored"),
+        (status = 409, description = "The agent is archived")))]
 pub(crate) async fn send_message(
-    State(graph): State<Graph>,
+    graph: Graph,
     Path(path): Path<SessionPath>,
     Json(body): Json<SendMessage>,
 ) -> Result<(StatusCode, Printed), Error> {
-    let said = Said::from(body.content);
-    Ok((StatusCode::CREATED, graph.ask(Operation::SendMessage, (path, said)).await?))
+    Ok((StatusCode::CREATED, graph.ask(Operation::SendMessage, (path, Said::from(body))).await?))
 }

@@ -46,10 +46,15 @@ macro_rules! operations {
 
 operations! {
     "health", "id": Health;
+    "auth", "key_id": GetAuthConfig Login Refresh Register StartOauth FinishOauth Logout GetMe ListApiKeys CreateApiKey DeleteApiKey;
     "agents", "agent_id": ListAgents CreateAgent GetAgent UpdateAgent ArchiveAgent;
     "sessions", "session_id": ListSessions CreateSession GetSession UpdateSession DeleteSession CancelSession;
     "messages", "session_id": ListMessages NewestMessages SendMessage;
     "events", "session_id": ListEvents WatchEvents;
+    "files", "session_id": ListFiles GetFile WriteFile DeleteFile;
+    "capabilities", "agent_id": ListCapabilities GetAgentCapabilities SetAgentCapabilities;
+    "llm_providers", "provider_id": ListLlmProviders CreateLlmProvider GetLlmProvider UpdateLlmProvider DeleteLlmProvider;
+    "llm_models", "id": ListProviderModels CreateLlmModel ListLlmModels GetLlmModel UpdateLlmModel DeleteLlmModel;
 }
 
 impl Operation {
@@ -82,6 +87,14 @@ impl Document {
             },
             definition: definition.node.clone(),
         }
+    }
+
+    /// The first field of the operation: what is asked, changed or watched.
+    pub(crate) fn root(&self) -> Option<&Field> {
+        self.definition.selection_set.node.items.iter().find_map(|item| match &item.node {
+            Selection::Field(field) => Some(&field.node),
+            _ => None,
+        })
     }
 
     /// The fragment of this name. Documents are valid (tests hold them against the schema), so it is there.
@@ -138,6 +151,13 @@ const WORDS: [(&str, &str); 10] = [
 
 /// The enums that the tutorial prints in PascalCase; all others are printed in lower case.
 const PASCAL_CASE: [&str; 2] = ["runner_mode", "auth_mode"];
+
+/// What is printed even where it is null: an API key that has no end, or was never used, says so.
+const PRINTED_AS_NULL: [&str; 2] = ["expires_at", "last_used_at"];
+
+pub(crate) fn prints_null(key: &str) -> bool {
+    PRINTED_AS_NULL.contains(&key)
+}
 
 pub(crate) fn word_of_type(typename: &str) -> Option<&'static str> {
     WORDS.iter().find(|(name, _)| *name == typename).map(|(_, word)| *word)

@@ -2,7 +2,7 @@
 //!
 //! The selection is the body: its order, its aliases as keys. Beyond that:
 //! - a field that stands alone and has fields of its own is stepped through: the body is what is below it;
-//! - null is left out, an enum is printed in lower case, `__typename` as its word;
+//! - null is left out, but for two fields of an API key, an enum is printed in lower case, `__typename` as its word;
 //! - `pageInfo` becomes `next`, the cursor of the next page, where there is one;
 //! - `_call: toolCall { name }` has no key of its own: its fields stand in the parent. On a leaf the underscore only
 //!   keeps two fields apart (`_sequence` prints as `sequence`);
@@ -16,7 +16,7 @@ use async_graphql::{
 };
 use serde_json::Result;
 
-use crate::operations::{Document, only_step, word_of_enum, word_of_type};
+use crate::operations::{Document, only_step, prints_null, word_of_enum, word_of_type};
 
 /// A GraphQL object of an answer.
 pub(crate) type Object = IndexMap<Name, Value>;
@@ -119,6 +119,11 @@ impl Printer<'_> {
         let key = field.response_key().node.as_str();
         let selection = &field.selection_set.node;
         match object.get(key) {
+            Some(Value::Null) if prints_null(key) => {
+                self.key(key)?;
+                self.out.extend_from_slice(b"null");
+                Ok(())
+            }
             None | Some(Value::Null) => Ok(()),
             Some(Value::Object(page)) if key == "pageInfo" => self.next(page),
             Some(Value::Object(inner)) if key.starts_with('_') && !selection.items.is_empty() => {
@@ -137,6 +142,17 @@ impl Printer<'_> {
             Value::Enum(name) => serde_json::to_writer(&mut *self.out, &word_of_enum(key, name)),
             Value::String(name) if field.name.node == "__typename" => {
                 serde_json::to_writer(&mut *self.out, word_of_type(name).unwrap_or(name))
+            }
+            Value::List(items) => {
+                self.out.push(b'[');
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        self.out.push(b',');
+                    }
+                    self.leaf(field, key, item)?;
+                }
+                self.out.push(b']');
+                Ok(())
             }
             value => serde_json::to_writer(&mut *self.out, value),
         }

@@ -1,7 +1,7 @@
 //! /v1/agents/{agent_id}/sessions: conversations.
 
 use async_graphql::MaybeUndefined;
-use axum::{extract::State, http::StatusCode};
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -13,17 +13,24 @@ use crate::{
 };
 
 #[derive(Deserialize, Serialize, ToSchema, Default)]
+#[serde(rename_all(serialize = "camelCase"))]
 #[schema(example = json!({"title": "Support Chat #1234"}))]
 pub(crate) struct CreateSession {
+    /// At most 255 characters.
     title: Option<String>,
     /// At most 50, each of at most 64 characters.
     tags: Option<Vec<String>>,
+    /// The model that answers where a message chooses none.
+    #[schema(format = "uuid")]
+    model_id: Option<String>,
 }
 
-/// An absent field is left alone. `null` clears the title and is refused for the tags.
+/// An absent field is left alone. `null` clears the title and the model and is refused for the tags.
 #[derive(Deserialize, Serialize, ToSchema)]
+#[serde(rename_all(serialize = "camelCase"))]
 #[schema(example = json!({"title": "Support Chat #1235"}))]
 pub(crate) struct UpdateSession {
+    /// At most 255 characters.
     #[serde(default, skip_serializing_if = "MaybeUndefined::is_undefined")]
     #[schema(value_type = Option<String>)]
     title: MaybeUndefined<String>,
@@ -31,6 +38,10 @@ pub(crate) struct UpdateSession {
     #[serde(default, skip_serializing_if = "MaybeUndefined::is_undefined")]
     #[schema(value_type = Vec<String>, required = false)]
     tags: MaybeUndefined<Vec<String>>,
+    /// The model that answers where a message chooses none.
+    #[serde(default, skip_serializing_if = "MaybeUndefined::is_undefined")]
+    #[schema(value_type = Option<String>, format = "uuid")]
+    model_id: MaybeUndefined<String>,
 }
 
 /// List an agent's sessions
@@ -39,7 +50,7 @@ pub(crate) struct UpdateSession {
 #[utoipa::path(get, path = "/v1/agents/{agent_id}/sessions", tag = "sessions", params(AgentPath, Page),
     responses((status = 200, description = "A page of sessions")))]
 pub(crate) async fn list_sessions(
-    State(graph): State<Graph>,
+    graph: Graph,
     Path(path): Path<AgentPath>,
     Query(page): Query<Page>,
 ) -> Result<Printed, Error> {
@@ -48,9 +59,10 @@ pub(crate) async fn list_sessions(
 
 /// Create a session
 #[utoipa::path(post, path = "/v1/agents/{agent_id}/sessions", tag = "sessions", params(AgentPath),
-    request_body = Option<CreateSession>, responses((status = 201, description = "The session")))]
+    request_body = Option<CreateSession>, responses((status = 201, description = "The session"),
+        (status = 409, description = "The agent is archived")))]
 pub(crate) async fn create_session(
-    State(graph): State<Graph>,
+    graph: Graph,
     Path(path): Path<AgentPath>,
     body: Option<Json<CreateSession>>,
 ) -> Result<(StatusCode, Printed), Error> {
@@ -59,9 +71,11 @@ pub(crate) async fn create_session(
 }
 
 /// Get a session
+///
+/// Its status says whether a turn runs, and whether the last one failed.
 #[utoipa::path(get, path = "/v1/agents/{agent_id}/sessions/{session_id}", tag = "sessions", params(SessionPath),
     responses((status = 200, description = "The session")))]
-pub(crate) async fn get_session(State(graph): State<Graph>, Path(path): Path<SessionPath>) -> Result<Printed, Error> {
+pub(crate) async fn get_session(graph: Graph, Path(path): Path<SessionPath>) -> Result<Printed, Error> {
     graph.ask(Operation::GetSession, path).await
 }
 
@@ -69,7 +83,7 @@ pub(crate) async fn get_session(State(graph): State<Graph>, Path(path): Path<Ses
 #[utoipa::path(patch, path = "/v1/agents/{agent_id}/sessions/{session_id}", tag = "sessions", params(SessionPath),
     request_body = UpdateSession, responses((status = 200, description = "The session")))]
 pub(crate) async fn update_session(
-    State(graph): State<Graph>,
+    graph: Graph,
     Path(path): Path<SessionPath>,
     Json(body): Json<UpdateSession>,
 ) -> Result<Printed, Error> {
@@ -81,10 +95,7 @@ pub(crate) async fn update_session(
 /// Ends its turn and its streams, then removes everything in it.
 #[utoipa::path(delete, path = "/v1/agents/{agent_id}/sessions/{session_id}", tag = "sessions", params(SessionPath),
     responses((status = 204, description = "Deleted")))]
-pub(crate) async fn delete_session(
-    State(graph): State<Graph>,
-    Path(path): Path<SessionPath>,
-) -> Result<StatusCode, Error> {
+pub(crate) async fn delete_session(graph: Graph, Path(path): Path<SessionPath>) -> Result<StatusCode, Error> {
     graph.ask(Operation::DeleteSession, path).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -95,9 +106,6 @@ pub(crate) async fn delete_session(
 /// changes nothing.
 #[utoipa::path(post, path = "/v1/agents/{agent_id}/sessions/{session_id}/cancel", tag = "sessions",
     params(SessionPath), responses((status = 200, description = "The session")))]
-pub(crate) async fn cancel_session(
-    State(graph): State<Graph>,
-    Path(path): Path<SessionPath>,
-) -> Result<Printed, Error> {
+pub(crate) async fn cancel_session(graph: Graph, Path(path): Path<SessionPath>) -> Result<Printed, Error> {
     graph.ask(Operation::CancelSession, path).await
 }

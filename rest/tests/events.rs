@@ -26,7 +26,7 @@ fn event(event: Value) -> Response {
 }
 
 fn caught_up() -> Response {
-    event(value!({"id": "0.0", "type": "CaughtUp"}))
+    event(value!({"id": "0.0", "event": "CaughtUp"}))
 }
 
 async fn watch(stub: &Stub) -> (HeaderMap, BodyDataStream) {
@@ -48,22 +48,22 @@ async fn text(mut body: BodyDataStream) -> String {
 async fn each_event_is_a_frame_with_an_id() {
     let arguments = value!({"Deep": {"none": null}});
     let events = [
-        event(value!({"id": "2.0", "type": "SessionStarted", "session_id": "s1", "turn_id": "t1"})),
-        event(value!({"id": "3.0", "type": "StepStarted", "step_id": "p1"})),
-        event(value!({"id": "3.8", "type": "MessageDelta", "delta": "To\nreset", "step_id": "p1"})),
-        event(value!({"id": "4.0", "type": "MessageCreated", "message_id": "m2", "_sequence": 2, "step_id": "p1"})),
+        event(value!({"id": "2.0", "event": "SessionStarted", "session_id": "s1", "turn_id": "t1"})),
+        event(value!({"id": "3.0", "event": "StepStarted", "step_id": "p1"})),
+        event(value!({"id": "3.8", "event": "MessageDelta", "delta": "To\nreset", "step_id": "p1"})),
+        event(value!({"id": "4.0", "event": "MessageCreated", "message_id": "m2", "_sequence": 2, "step_id": "p1"})),
         event(
-            value!({"id": "5.0", "type": "ToolStarted", "tool_call_id": "c1", "_call": {"name": "f", "arguments": arguments}}),
+            value!({"id": "5.0", "event": "ToolStarted", "tool_call_id": "c1", "_call": {"name": "f", "arguments": arguments}}),
         ),
         event(
-            value!({"id": "6.0", "type": "ToolCompleted", "tool_call_id": "c1", "_call": {"name": "f", "result": null, "error": "no"}}),
+            value!({"id": "6.0", "event": "ToolCompleted", "tool_call_id": "c1", "_call": {"name": "f", "result": null, "error": "no"}}),
         ),
         caught_up(),
         event(
-            value!({"id": "7.0", "type": "SessionCompleted", "session_id": "s1", "turn_id": "t1", "stop_reason": "$END_TURN"}),
+            value!({"id": "7.0", "event": "SessionCompleted", "session_id": "s1", "turn_id": "t1", "stop_reason": "$END_TURN"}),
         ),
         event(
-            value!({"id": "8.0", "type": "SessionFailed", "session_id": "s1", "turn_id": "t1", "_error": {"error": "cut", "code": "$MODEL_CUT"}}),
+            value!({"id": "8.0", "event": "SessionFailed", "session_id": "s1", "turn_id": "t1", "_error": {"error": "cut", "code": "$MODEL_CUT"}}),
         ),
     ];
     let (headers, body) = watch(&Stub::stream(stream::iter(events).boxed())).await;
@@ -119,7 +119,7 @@ async fn a_refused_stream_is_a_real_error() {
 
 #[tokio::test]
 async fn an_error_later_ends_the_stream() {
-    let events = [caught_up(), event(value!({"id": "1.0", "type": "StepStarted", "step_id": "p1"}))];
+    let events = [caught_up(), event(value!({"id": "1.0", "event": "StepStarted", "step_id": "p1"}))];
     let events = events.into_iter().chain([refusal("UNAVAILABLE", None), caught_up()]);
     let (_, body) = watch(&Stub::stream(stream::iter(events).chain(stream::pending()).boxed())).await;
     assert_eq!(text(body).await, "retry: 2000\nid: 1.0\nevent: step.started\ndata: {\"step_id\":\"p1\"}\n\n");
@@ -138,7 +138,7 @@ async fn a_silent_stream_gets_comments() {
 #[tokio::test]
 async fn a_burst_loses_nothing_and_leaves_in_few_chunks() {
     let deltas = (0..2000)
-        .map(|n| event(value!({"id": format!("1.{n}"), "type": "MessageDelta", "delta": "x", "step_id": "p"})));
+        .map(|n| event(value!({"id": format!("1.{n}"), "event": "MessageDelta", "delta": "x", "step_id": "p"})));
     let (_, mut body) = watch(&Stub::stream(stream::iter(deltas).boxed())).await;
     let (mut chunks, mut text) = (0, String::new());
     while let Some(chunk) = body.next().await {

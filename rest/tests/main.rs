@@ -6,6 +6,7 @@
 mod contract;
 mod errors;
 mod events;
+mod openapi;
 mod printer;
 mod requests;
 mod stub;

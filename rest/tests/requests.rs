@@ -39,7 +39,7 @@ async fn a_patch_tells_absent_from_null() {
 #[tokio::test]
 async fn a_session_needs_no_body() {
     let path = "/v1/agents/a1/sessions";
-    let bare = json!({"agentId": "a1", "title": null, "tags": null});
+    let bare = json!({"agentId": "a1", "title": null, "tags": null, "modelId": null});
     assert_eq!(asked("POST", path, None).await, ("CreateSession".to_owned(), bare.clone()));
     assert_eq!(asked("POST", path, Some("")).await.1, bare);
     assert_eq!(asked("POST", path, Some("{}")).await.1, bare);
@@ -59,7 +59,7 @@ async fn content_is_an_object_a_string_or_parts() {
         let body = format!(r#"{{"role":"user","content":{content}}}"#);
         let (name, variables) = asked("POST", path, Some(&body)).await;
         assert_eq!(name, "SendMessage");
-        assert_eq!(variables, json!({"agentId": "a1", "sessionId": "s1", "content": parts}));
+        assert_eq!(variables, json!({"agentId": "a1", "sessionId": "s1", "content": parts, "modelId": null}));
     }
 }
 

@@ -16,12 +16,17 @@ use tower::ServiceExt;
 
 pub const SCHEMA: &str = include_str!("../../schema.graphql");
 
-pub const DOCUMENTS: [(&str, &str); 5] = [
+pub const DOCUMENTS: [(&str, &str); 10] = [
     ("health", include_str!("../operations/health.graphql")),
+    ("auth", include_str!("../operations/auth.graphql")),
     ("agents", include_str!("../operations/agents.graphql")),
     ("sessions", include_str!("../operations/sessions.graphql")),
     ("messages", include_str!("../operations/messages.graphql")),
     ("events", include_str!("../operations/events.graphql")),
+    ("files", include_str!("../operations/files.graphql")),
+    ("capabilities", include_str!("../operations/capabilities.graphql")),
+    ("llm_providers", include_str!("../operations/llm_providers.graphql")),
+    ("llm_models", include_str!("../operations/llm_models.graphql")),
 ];
 
 pub fn schema() -> Valid<Schema> {

@@ -33,6 +33,8 @@ pub struct Agent {
     pub created_at: Timestamp,
     /// When it was changed last.
     pub updated_at: Timestamp,
+    /// Id of the model that answers where neither message nor session chooses one; null leaves it to the organization.
+    pub default_model_id: Option<Id>,
 }
 
 text_enum! {
@@ -65,9 +67,11 @@ pub struct CreateAgentInput {
     pub description: Option<String>,
     /// Labels to find it by: at most 50, each of 1 to 64 characters.
     pub tags: Option<Vec<String>>,
+    /// The model that answers where neither message nor session chooses one.
+    pub default_model_id: Option<Id>,
 }
 
-/// A change of an agent. A field that is left out is left alone; null clears the description and is refused elsewhere.
+/// A change of an agent. A field that is left out is left alone; null clears the description and the default model and is refused elsewhere.
 #[derive(InputObject, Clone, Debug)]
 pub struct UpdateAgentInput {
     /// Which agent.
@@ -82,10 +86,12 @@ pub struct UpdateAgentInput {
     pub tags: MaybeUndefined<Vec<String>>,
     /// ACTIVE brings an archived agent back.
     pub status: MaybeUndefined<AgentStatus>,
+    /// The model that answers where neither message nor session chooses one; null leaves it to the organization.
+    pub default_model_id: MaybeUndefined<Id>,
 }
 
 impl Agent {
-    /// The agent that `input` describes, checked.
+    /// The agent that `input` describes, checked but for its model.
     pub fn new(organization_id: Id, input: CreateAgentInput) -> Result<Self> {
         validate::name("input.name", &input.name)?;
         validate::bytes("input.systemPrompt", &input.system_prompt, SYSTEM_PROMPT_BYTES_MAX)?;
@@ -105,6 +111,7 @@ impl Agent {
             status: AgentStatus::Active,
             created_at: now,
             updated_at: now,
+            default_model_id: input.default_model_id,
         })
     }
 
@@ -125,7 +132,7 @@ impl AgentFilter {
 }
 
 impl UpdateAgentInput {
-    /// Checks every field that is given.
+    /// Checks every field that is given, but for the model.
     pub fn check(&self) -> Result<()> {
         if let Some(name) = validate::not_null("input.name", &self.name)? {
             validate::name("input.name", name)?;

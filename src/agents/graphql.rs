@@ -7,9 +7,13 @@ use async_graphql::{ComplexObject, Context, InputObject, Object, Result, SimpleO
 
 use super::{Agent, AgentFilter, CreateAgentInput, UpdateAgentInput};
 use crate::auth::{Scope, viewer};
+use crate::capabilities::AgentCapability;
+use crate::capabilities::graphql::CapabilitiesOfAgent;
 use crate::db::ids::Id;
-use crate::db::{Lookups, commit, read, scan, store};
+use crate::db::{Lookups, commit, lookups, read, scan, store};
 use crate::error::Error;
+use crate::llm::LlmModel;
+use crate::llm::graphql::find_named;
 use crate::page::{Page, PageArguments, connection, wants_total};
 use crate::sessions::SessionFilter;
 use crate::sessions::graphql::{SessionConnection, session_page};
@@ -55,6 +59,17 @@ async fn agent_page(ctx: &Context<'_>, filter: AgentFilter, page: Page<Id>) -> R
 
 #[ComplexObject]
 impl Agent {
+    /// What it can do beyond speaking, in the order in which it was given.
+    async fn capabilities(&self, ctx: &Context<'_>) -> Result<Vec<AgentCapability>> {
+        viewer(ctx, Scope::AgentsRead)?;
+        Ok(lookups(ctx).load_one(CapabilitiesOfAgent(self.id)).await?.unwrap_or_default())
+    }
+
+    /// The model that answers where neither message nor session chooses one; null where none is named, or it is gone.
+    async fn default_model(&self, ctx: &Context<'_>) -> Result<Option<LlmModel>> {
+        find_named(ctx, self.default_model_id).await
+    }
+
     /// The agent's sessions, newest first.
     async fn sessions(
         &self,

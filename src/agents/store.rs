@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::backend::{self, Conn};
+use super::llm::check_named;
 use crate::agents::{Agent, AgentFilter, AgentStatus, UpdateAgentInput};
 use crate::clock::Timestamp;
 use crate::db::ids::Id;
@@ -15,6 +16,7 @@ use crate::validate::given;
 
 /// Stores a new agent.
 pub async fn create(conn: &mut Conn, agent: Agent) -> Result<Agent> {
+    check_named(conn, agent.organization_id, agent.default_model_id, "input.defaultModelId").await?;
     diesel::insert_into(agents::table).values(&agent).execute(conn).await?;
     Ok(agent)
 }
@@ -52,12 +54,14 @@ pub async fn count(conn: &mut Conn, organization_id: Id, filter: AgentFilter) ->
 
 /// Changes what `input` gives.
 pub async fn update(conn: &mut Conn, organization_id: Id, input: UpdateAgentInput) -> Result<Option<Agent>> {
+    check_named(conn, organization_id, given(input.default_model_id), "input.defaultModelId").await?;
     let change = (
         given(input.name).map(|name| agents::name.eq(name)),
         given(input.system_prompt).map(|prompt| agents::system_prompt.eq(prompt)),
         Option::from(input.description).map(|description: Option<String>| agents::description.eq(description)),
         given(input.tags).map(|tags| agents::tags.eq(Tags(tags))),
         given(input.status).map(|status| agents::status.eq(status)),
+        Option::from(input.default_model_id).map(|model: Option<Id>| agents::default_model_id.eq(model)),
         agents::updated_at.eq(Timestamp::now()),
     );
     let changed = diesel::update(agents::table.find((organization_id, input.id))).set(change);

@@ -6,6 +6,7 @@
 
 mod counters;
 pub mod ids;
+pub mod key_file;
 mod lookups;
 mod migrations;
 pub mod postgres;
@@ -42,8 +43,7 @@ impl Store {
     /// Migrates the database that `url` names (`sqlite://PATH` or `postgres://…`) and opens it.
     pub async fn open(url: &SecretString, counters: Arc<Counters>) -> Result<Self> {
         let text = url.expose_secret();
-        if let Some(path) = text.strip_prefix("sqlite:") {
-            let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
+        if let Some(path) = sqlite_path(text) {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder).map_err(Error::internal)?;
             }
@@ -62,6 +62,12 @@ impl Store {
     pub fn is_shared(&self) -> bool {
         matches!(self, Self::Postgres(_))
     }
+}
+
+/// The file that a URL names, where it is one of SQLite.
+fn sqlite_path(url: &str) -> Option<PathBuf> {
+    let path = url.strip_prefix("sqlite:")?;
+    Some(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))
 }
 
 /// Reads: `read!(store, agents::get(organization, id))` runs that store function on a connection and gives its result.

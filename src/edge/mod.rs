@@ -1,4 +1,4 @@
-//! What stands before the schema: HTTP, WebSockets, the guard that measures every text, the checks of Host and Origin, and GraphiQL's page.
+//! What stands before the schema: HTTP, WebSockets, the guard that measures every text, the checks of Host and Origin, and the pages.
 
 pub mod guard;
 pub mod http;
@@ -23,7 +23,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 pub use sockets::{Socket, Sockets};
 
-use crate::config::Origins;
+use crate::config::{Origins, Switch};
 
 /// What the edge must know of the configuration.
 #[derive(Debug, Clone)]
@@ -34,19 +34,24 @@ pub struct EdgeSettings {
     pub allowed_origins: Origins,
     /// Host names, without port, that are the server's besides localhost and its addresses.
     pub allowed_hosts: Vec<String>,
+    /// Where browsers reach the server: pages from there are its own, whatever a proxy makes of the Host header.
+    pub base_url: String,
+    /// Whether everybody is the owner (mode none): Host and Origin are all that keeps other sites' pages out.
+    pub asks_nobody: bool,
 }
 
-/// `/graphql` with its WebSocket, the alias `/graphql/ws`, and `/graphiql`.
-pub fn router<E: Executor>(executor: E) -> Router {
+/// `/graphql` with its WebSocket, the alias `/graphql/ws`, and the pages: `/swagger-ui/` and, where it is wanted, `/graphiql`.
+pub fn router<E: Executor>(executor: E, graphiql: Switch) -> Router {
     let graphql = get(http::get::<E>).post(http::post::<E>).fallback(http::refuse_method);
     Router::new()
         .route("/graphql", graphql.layer(DefaultBodyLimit::max(http::BODY_BYTES_MAX)))
         .route("/graphql/ws", get(websocket::open::<E>))
         .with_state(executor)
-        .merge(pages::router())
+        .merge(pages::router(graphiql))
 }
 
-/// Puts the checks of Host and Origin before all of `routes`, unknown paths included, and tells browsers which origins may read the answers.
+/// Puts the checks of Host and Origin before all of `routes`, unknown paths included, and tells browsers which origins may read the answers. Where
+/// callers have credentials, no more is checked than whose page sent a cookie.
 pub fn check_origins(routes: Router, settings: EdgeSettings) -> Router {
     let readers = settings.allowed_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
     let cors = CorsLayer::new()

@@ -12,17 +12,39 @@ use crate::outbound;
 const CAUSE_CHARS_MAX: usize = 500;
 
 /// How providers word that a conversation is too long, in lower case.
-const CONTEXT_WORDS: [&str; 7] = [
+const CONTEXT_WORDS: [&str; 10] = [
     "context length",
     "context_length",
+    "context limit",
     "context window",
     "context size",
     "context_size",
     "prompt is too long",
+    "input is too long",
     "too many tokens",
+    "exceeds the maximum number of tokens",
 ];
 /// How providers word that a filter stopped the request, in lower case.
-const FILTER_WORDS: [&str; 4] = ["content_filter", "content filter", "content_policy", "content management policy"];
+const FILTER_WORDS: [&str; 6] = [
+    "content_filter",
+    "content filter",
+    "content_policy",
+    "content management policy",
+    "responsibleaipolicy",
+    "prohibited_content",
+];
+/// How providers word, in lower case, that they do not know the key, where their status does not say so.
+const KEY_WORDS: [&str; 3] = ["api_key_invalid", "api key not valid", "invalid_api_key"];
+/// How providers word in lower case that they have too much to do.
+const OVERLOAD_WORDS: [&str; 3] = ["overloaded", "resource_exhausted", "rate_limit"];
+
+/// What the user calls the settings that lead to the provider.
+struct Settings {
+    base_url: &'static str,
+    key: &'static str,
+}
+
+const DECLINED: &str = "declined: its provider's content filter stopped the request.";
 
 /// A failure before it is told: `message` goes to the user, `cause` to the log.
 pub(super) struct Fault {
@@ -47,18 +69,25 @@ impl Fault {
         ModelError { code: self.code, message: self.message }
     }
 
+    /// The target has no address.
+    pub(super) fn unaddressed(target: &ModelTarget) -> Fault {
+        let message = format!("{} has no address. Set {}.", subject(target), settings(target).base_url);
+        Fault { code: ModelErrorCode::Unavailable, message, cause: "no base URL".to_owned() }
+    }
+
     /// The request did not reach an answer.
     pub(super) fn unreached(target: &ModelTarget, error: outbound::Error) -> Fault {
-        let name = subject(target);
-        let hint = if error.is_builder() {
-            "has an address or a key that cannot be used. Check OPENAI_BASE_URL and OPENAI_API_KEY."
+        let (name, Settings { base_url, key }) = (subject(target), settings(target));
+        let message = if error.is_builder() {
+            format!("{name} has an address or a key that cannot be used. Check {base_url} and {key}.")
         } else if error.is_connect() {
-            "cannot be connected to. Check that its server runs and that OPENAI_BASE_URL is right."
+            format!("{name} cannot be connected to. Check that its server runs and that {base_url} is right.")
         } else {
-            "closed the connection without an answer. Check that OPENAI_BASE_URL is a model server, and try again."
+            format!(
+                "{name} closed the connection without an answer. Check that {base_url} is a model server, and try again."
+            )
         };
-        let cause = outbound::cause(error);
-        Fault { code: ModelErrorCode::Unavailable, message: format!("{name} {hint}"), cause }
+        Fault { code: ModelErrorCode::Unavailable, message, cause: outbound::cause(error) }
     }
 
     /// No first byte in time.
@@ -80,36 +109,54 @@ impl Fault {
         }
     }
 
-    /// An answer with a good status that is no chat completion.
+    /// The provider declined, with a good status.
+    pub(super) fn declined(target: &ModelTarget, cause: impl Into<String>) -> Fault {
+        Fault { code: ModelErrorCode::Refused, message: format!("{} {DECLINED}", subject(target)), cause: cause.into() }
+    }
+
+    /// An answer with a good status that is none of the target's protocol.
     pub(super) fn foreign(target: &ModelTarget, cause: impl Into<String>) -> Fault {
-        let hint =
-            "did not answer as OpenAI's API does. Check that OPENAI_BASE_URL is an API root such as https://host/v1.";
-        Fault { code: ModelErrorCode::Unavailable, message: format!("{} {hint}", subject(target)), cause: cause.into() }
+        let message = format!(
+            "{} did not answer as {} does. Check that {} is an API root such as {}.",
+            subject(target),
+            api(target),
+            settings(target).base_url,
+            root_sample(target)
+        );
+        Fault { code: ModelErrorCode::Unavailable, message, cause: cause.into() }
     }
 
     /// An HTTP status that is no success, with its body.
     pub(super) fn status(target: &ModelTarget, status: u16, body: &str) -> Fault {
         let cause = format!("HTTP {status}: {}", told(body));
+        // Whoever sends too much at a time is told of tokens, too, but not of too long a conversation.
         if (400..500).contains(&status)
+            && status != 429
             && let Some(fault) = Fault::by_words(target, body, &cause)
         {
             return fault;
         }
-        let hint = match (status, target.provider_type) {
-            (300..=399, _) => "sends to another address. Check OPENAI_BASE_URL.",
-            (401 | 403, ProviderType::Openai) => "does not accept the key. Check OPENAI_API_KEY.",
-            (401 | 403, _) => "does not accept the key. Check OPENAI_API_KEY and OPENAI_BASE_URL.",
-            (404, _) => {
-                "is not known at its server. Check the model's name and that OPENAI_BASE_URL is an API root such as https://host/v1."
-            }
-            (413, _) => "takes no request of this size. Send less, or a smaller image.",
-            (429, _) => {
+        let Settings { base_url, key } = settings(target);
+        let bad_key = matches!(status, 401 | 403) || status == 400 && says(&body.to_lowercase(), &KEY_WORDS);
+        let hint = match status {
+            300..=399 => format!("sends to another address. Check {base_url}."),
+            _ if bad_key && target.base_url.is_none() => format!("does not accept the key. Check {key}."),
+            _ if bad_key => format!("does not accept the key. Check {key} and {base_url}."),
+            404 => format!(
+                "is not known at its server. Check the model's name and that {base_url} is an API root such as {}.",
+                root_sample(target)
+            ),
+            413 => "takes no request of this size. Send less, or a smaller image.".to_owned(),
+            402 | 429 => {
                 "takes no more requests for now. Try again later, and check the limits of the provider's account."
+                    .to_owned()
             }
-            (400..=499, _) => {
-                "did not accept the request. Check the model's name and that it takes chat and, where sent, images."
+            400..=499 => {
+                "did not accept the request. Check the model's name and that it takes chat and, where sent, tools and images."
+                    .to_owned()
             }
-            _ => "has a failure at its provider. Try again later.",
+            503 | 529 => "has too much to do at its provider. Try again later.".to_owned(),
+            _ => "has a failure at its provider. Try again later.".to_owned(),
         };
         let message = format!("{} {hint} (HTTP {status})", subject(target));
         Fault { code: ModelErrorCode::Unavailable, message, cause }
@@ -119,26 +166,62 @@ impl Fault {
     pub(super) fn told(target: &ModelTarget, error: &Value) -> Fault {
         let body = error.to_string();
         let cause = format!("in the stream: {}", told(&body));
-        Fault::by_words(target, &body, &cause).unwrap_or_else(|| Fault {
-            code: ModelErrorCode::Unavailable,
-            message: format!("{} told of a failure at its provider. Try again later.", subject(target)),
-            cause,
+        Fault::by_words(target, &body, &cause).unwrap_or_else(|| {
+            let hint = if says(&body.to_lowercase(), &OVERLOAD_WORDS) {
+                "has too much to do at its provider. Try again later."
+            } else {
+                "told of a failure at its provider. Try again later."
+            };
+            let message = format!("{} {hint}", subject(target));
+            Fault { code: ModelErrorCode::Unavailable, message, cause }
         })
     }
 
     /// The failures that providers tell by words only.
     fn by_words(target: &ModelTarget, body: &str, cause: &str) -> Option<Fault> {
         let body = body.to_lowercase();
-        let says = |words: &[&str]| words.iter().any(|word| body.contains(word));
-        let (code, hint) = if says(&CONTEXT_WORDS) {
+        let (code, hint) = if says(&body, &CONTEXT_WORDS) {
             let hint = "cannot take a conversation of this length. Start a new session, send less, or choose a model with a larger context.";
             (ModelErrorCode::ContextTooLong, hint)
-        } else if says(&FILTER_WORDS) {
-            (ModelErrorCode::Refused, "declined: its provider's content filter stopped the request.")
+        } else if says(&body, &FILTER_WORDS) {
+            (ModelErrorCode::Refused, DECLINED)
         } else {
             return None;
         };
         Some(Fault { code, message: format!("{} {hint}", subject(target)), cause: cause.to_owned() })
+    }
+}
+
+fn says(body: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| body.contains(word))
+}
+
+/// The operator's provider comes from the environment; every other one is stored.
+fn settings(target: &ModelTarget) -> Settings {
+    let (base_url, key) = match (target.by_operator, target.provider_type) {
+        (true, ProviderType::Openai | ProviderType::OpenaiCompatible) => ("OPENAI_BASE_URL", "OPENAI_API_KEY"),
+        (true, ProviderType::Anthropic) => ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"),
+        (true, ProviderType::Gemini) => ("GEMINI_BASE_URL", "GEMINI_API_KEY"),
+        _ => ("the provider's base URL", "the provider's key"),
+    };
+    Settings { base_url, key }
+}
+
+fn api(target: &ModelTarget) -> &'static str {
+    match target.provider_type {
+        ProviderType::Anthropic => "Anthropic's API",
+        ProviderType::Gemini => "Gemini's API",
+        ProviderType::Ollama => "Ollama's API",
+        _ => "OpenAI's API",
+    }
+}
+
+fn root_sample(target: &ModelTarget) -> &'static str {
+    match target.provider_type {
+        ProviderType::Gemini => "https://host/v1beta",
+        ProviderType::Ollama => "http://host:11434",
+        ProviderType::AzureOpenai => "https://host/openai/v1",
+        _ => "https://host/v1",
     }
 }
 
@@ -150,13 +233,14 @@ fn subject(target: &ModelTarget) -> String {
     }
 }
 
-/// What a provider says of its failure: its message, type and code where the body has OpenAI's shape, else the body.
+/// What a provider says of its failure: its message, type, code and status where the body has a shape like OpenAI's,
+/// Anthropic's or Gemini's, else the body.
 fn told(body: &str) -> String {
     let Ok(value) = serde_json::from_str::<Value>(body) else {
         return body.to_owned();
     };
     let error = value.get("error").unwrap_or(&value);
-    let fields = ["message", "type", "code"].map(|name| error.get(name).filter(|field| !field.is_null()));
+    let fields = ["message", "type", "code", "status"].map(|name| error.get(name).filter(|field| !field.is_null()));
     let texts: Vec<String> = fields.into_iter().flatten().map(Value::to_string).collect();
     if texts.is_empty() { body.to_owned() } else { texts.join(", ") }
 }

@@ -1,23 +1,23 @@
-//! Reads a response: event by event, or whole; never for longer or more than the caller bears.
+//! Reads a response: frame by frame (an event, or a line), or whole; never for longer or more than the caller bears.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::sse::{SseDecoder, SseError};
+use super::sse::{DecodeError, Decoder, Framing};
 use crate::outbound;
 
-/// The events of a response. Its bytes are read only when an event is asked for, so a slow reader slows the server.
+/// The frames of a response. Its bytes are read only when a frame is asked for, so a slow reader slows the server.
 pub(super) struct Frames {
-    /// The server says that it sends events.
+    /// The server says that it streams.
     pub(super) event_stream: bool,
     /// `None` when all is read.
     response: Option<outbound::Response>,
-    decoder: SseDecoder,
+    decoder: Decoder,
     queue: VecDeque<String>,
     /// Why nothing follows what stands in the queue.
-    broken: Option<SseError>,
+    broken: Option<DecodeError>,
     /// Until when the first byte must come; `None` after it.
     first_byte: Option<Instant>,
 }
@@ -32,30 +32,35 @@ pub(super) enum Lost {
 }
 
 impl Frames {
-    pub(super) fn streamed(response: outbound::Response, first_byte: Instant, event_stream: bool) -> Frames {
+    pub(super) fn streamed(
+        response: outbound::Response,
+        first_byte: Instant,
+        event_stream: bool,
+        framing: Framing,
+    ) -> Frames {
         Frames {
             event_stream,
             response: Some(response),
-            decoder: SseDecoder::default(),
+            decoder: Decoder::new(framing),
             queue: VecDeque::new(),
             broken: None,
             first_byte: Some(first_byte),
         }
     }
 
-    /// A response that was read already, as its only event.
+    /// A response that was read already, as its only frame.
     pub(super) fn one(frame: String) -> Frames {
         Frames {
             event_stream: false,
             response: None,
-            decoder: SseDecoder::default(),
+            decoder: Decoder::new(Framing::Events),
             queue: VecDeque::from([frame]),
             broken: None,
             first_byte: None,
         }
     }
 
-    /// The next event's data; `None` when the server has sent all.
+    /// The next frame; `None` when the server has sent all.
     pub(super) async fn next(&mut self, patience: Duration) -> Result<Option<String>, Lost> {
         loop {
             if let Some(frame) = self.queue.pop_front() {

@@ -20,6 +20,12 @@ impl CutText {
     }
 }
 
+impl From<&str> for CutText {
+    fn from(text: &str) -> CutText {
+        CutText(text.as_bytes().to_vec())
+    }
+}
+
 impl Seam {
     /// The next piece's text, which is empty when only half a character is there. A half that did not meet its other
     /// becomes U+FFFD.

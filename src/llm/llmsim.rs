@@ -2,7 +2,8 @@
 //!
 //! The same request always has the same answer, in the same pieces. Without delays it answers at once. Usage counts
 //! words (what white space divides) as tokens: input is the system prompt and every message, an image counting as one
-//! word; output is the answer and its reasoning. How it is steered stands in `llmsim_script`.
+//! word; output is the answer and its reasoning. It calls no tool unless it is told to. How it is steered stands in
+//! `llmsim_script`.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use super::llmsim_script::{Failure, Script};
 use super::model::{
     ChatMessage, ChatPart, ChatRequest, ModelClient, ModelEnd, ModelError, ModelErrorCode, ModelPiece, ModelStop,
-    ModelTarget, ModelTimeouts, TokenUsage,
+    ModelTarget, ModelTimeouts, ModelToolCall, TokenUsage, ToolResult,
 };
 
 /// The name of the model; settings may follow it after a `?`.
@@ -19,6 +20,8 @@ pub(super) const NAME: &str = "llmsim";
 
 /// Characters of the user's text that an answer quotes.
 const QUOTE_CHARS_MAX: usize = 120;
+/// Characters of a tool's result that an answer tells.
+const RESULT_CHARS_MAX: usize = 200;
 
 /// How a text of many words begins.
 const PREFACE: &str = "[llmsim, the built-in simulator of everruns, not a real model]";
@@ -35,6 +38,7 @@ pub(super) struct Llmsim {
 struct Answer {
     reasoning: Words,
     text: Words,
+    calls: std::vec::IntoIter<ModelToolCall>,
     /// Pieces that may still come.
     left: u64,
     /// What follows the last piece.
@@ -61,16 +65,21 @@ impl Llmsim {
 
 impl ModelClient for Llmsim {
     fn stream(&self, target: &ModelTarget, request: ChatRequest) -> BoxStream<'static, Result<ModelPiece, ModelError>> {
-        let script = Script::read(&target.model, last_user_text(&request));
+        let step = steps_taken(&request);
+        let script = Script::read(&target.model, last_user_text(&request), step);
         let text = answer_text(&script, &request);
         let reasoning = cycled("", REASONING_WORDS, script.reasoning);
         let end = match script.fail {
-            None => Ok(ModelEnd { stop: ModelStop::EndTurn, usage: usage(&request, &text, &reasoning) }),
+            None => {
+                let stop = if script.calls.is_empty() { ModelStop::EndTurn } else { ModelStop::ToolCalls };
+                Ok(ModelEnd { stop, usage: usage(&request, &text, &reasoning) })
+            }
             Some(failure) => Err(failed(failure)),
         };
         let answer = Answer {
             reasoning: Words { text: reasoning, taken: 0 },
             text: Words { text, taken: 0 },
+            calls: calls(script.calls, step).into_iter(),
             left: if end.is_ok() { u64::MAX } else { script.after },
             end: Some(end),
             wait: script.first,
@@ -97,7 +106,8 @@ impl Answer {
     fn take_piece(&mut self) -> Option<ModelPiece> {
         self.left = self.left.checked_sub(1)?;
         let reasoning = self.reasoning.next().map(ModelPiece::Reasoning);
-        reasoning.or_else(|| self.text.next().map(ModelPiece::Text))
+        let said = reasoning.or_else(|| self.text.next().map(ModelPiece::Text));
+        said.or_else(|| self.calls.next().map(ModelPiece::ToolCall))
     }
 }
 
@@ -132,18 +142,49 @@ fn answer_text(script: &Script, request: &ChatRequest) -> String {
         text.push_str(&script.text);
     } else if let Some(count) = script.words {
         text.push_str(&cycled(PREFACE, WORDS, count));
-    } else {
+    } else if let Some(ChatMessage::ToolResults(results)) = request.messages.last() {
+        if script.calls.is_empty() {
+            text.push_str(&report(results));
+        }
+    } else if script.calls.is_empty() {
         text.push_str(&introduction(&script.text, request));
     }
     text
 }
 
-fn introduction(said: &str, request: &ChatRequest) -> String {
-    let mut quote: String = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some((end, _)) = quote.char_indices().nth(QUOTE_CHARS_MAX) {
-        quote.truncate(end);
-        quote.push('…');
+/// What the tools answered.
+fn report(results: &[ToolResult]) -> String {
+    let mut text = format!("{PREFACE} The tools answered.");
+    for result in results {
+        let verb = if result.is_error { "failed" } else { "answered" };
+        text.push_str(&format!("\n{} {verb}: {}", result.name, shortened(&result.content, RESULT_CHARS_MAX)));
     }
+    text
+}
+
+fn shortened(text: &str, chars_max: usize) -> String {
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn calls(calls: Vec<(String, serde_json::Value)>, step: u64) -> Vec<ModelToolCall> {
+    let call = |(index, (name, arguments))| {
+        let id = format!("call_{step}_{index}");
+        ModelToolCall { id, name, arguments, signature: None }
+    };
+    calls.into_iter().enumerate().map(call).collect()
+}
+
+/// How often the model has answered the user's last message.
+fn steps_taken(request: &ChatRequest) -> u64 {
+    let since = request.messages.iter().rev().take_while(|message| !matches!(message, ChatMessage::User(_)));
+    since.filter(|message| matches!(message, ChatMessage::Assistant { .. })).count() as u64
+}
+
+fn introduction(said: &str, request: &ChatRequest) -> String {
+    let quote = shortened(&said.split_whitespace().collect::<Vec<_>>().join(" "), QUOTE_CHARS_MAX);
     let shown = match request.messages.len() {
         1 => "1 message".to_owned(),
         many => format!("{many} messages"),

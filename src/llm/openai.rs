@@ -1,120 +1,216 @@
-//! Asks OpenAI, and every server that speaks its chat completions, over the network.
+//! OpenAI's chat completions: the request as JSON, and the chunks of an answer.
+//!
+//! Source: <https://platform.openai.com/docs/api-reference/chat>. Servers differ in what they leave out or send as
+//! null, so that every field of a chunk is optional.
 
-use std::time::Duration;
-
-use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
-use secrecy::ExposeSecret;
 use serde::Deserialize;
-use tokio::time::{Instant, timeout, timeout_at};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
-use super::fault::Fault;
-use super::frames::{Frames, read_body};
-use super::model::{ChatRequest, ModelClient, ModelError, ModelPiece, ModelTarget, ModelTimeouts};
-use super::openai_answer::{Answer, next_piece};
-use super::openai_wire;
-use crate::outbound;
+use super::calls::{self, Calls};
+use super::halves::CutText;
+use super::model::{
+    ChatMessage, ChatPart, ChatRequest, ModelStop, ModelToolCall, TokenUsage, ToolDefinition, ToolResult,
+};
+use super::said::{Said, Wrong};
 
-/// OpenAI's API root, for a target that names none.
-const PUBLIC_ROOT: &str = "https://api.openai.com/v1";
-/// Bytes read of the body of a failure; the rest is ignored.
-const FAILURE_BYTES_MAX: usize = 64 * 1024;
-/// Bytes of a list of models or of an answer that is not streamed.
-const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The data of the event that ends a stream.
+const DONE: &str = "[DONE]";
 
-/// The client for provider types `openai` and `openai_compatible`.
-pub(super) struct Openai {
-    clients: outbound::ModelClients,
-    timeouts: ModelTimeouts,
+/// One event of a stream. A whole completion (of a server that does not stream) reads as one chunk, too.
+#[derive(Deserialize)]
+struct Chunk {
+    choices: Option<Vec<Choice>>,
+    usage: Option<Value>,
+    error: Option<Value>,
 }
 
-impl Openai {
-    pub(super) fn new(clients: outbound::ModelClients, timeouts: ModelTimeouts) -> Openai {
-        Openai { clients, timeouts }
-    }
+#[derive(Deserialize)]
+struct Choice {
+    /// The answer is choice 0, or one without a number.
+    #[serde(default)]
+    index: Value,
+    #[serde(alias = "message")]
+    delta: Option<Delta>,
+    finish_reason: Option<String>,
+}
 
-    fn client(&self, target: &ModelTarget) -> &outbound::Client {
-        if target.by_operator { &self.clients.operator } else { &self.clients.tenant }
-    }
+#[derive(Deserialize, Default)]
+struct Delta {
+    content: Option<CutText>,
+    /// What OpenAI's models say instead of content when they decline.
+    refusal: Option<CutText>,
+    /// Not OpenAI's: what most compatible servers call the text of reasoning.
+    reasoning_content: Option<CutText>,
+    /// The same, as others call it.
+    reasoning: Option<CutText>,
+    tool_calls: Option<Vec<CallPiece>>,
+    /// How a single call was told before there were several.
+    function_call: Option<Function>,
+}
 
-    /// The ids of the provider's models, in the provider's order. The target's model must be empty.
-    pub(super) async fn list_models(&self, provider: &ModelTarget) -> Result<Vec<String>, ModelError> {
-        let get = authorized(self.client(provider).get(endpoint(provider, "models")), provider);
-        let limit = self.timeouts.model_list;
-        let asked = timeout(limit, read_list(get, provider)).await;
-        asked.unwrap_or_else(|_| Err(Fault::silent(provider, limit))).map_err(|fault| fault.report(provider))
+#[derive(Deserialize)]
+struct CallPiece {
+    index: Option<i64>,
+    id: Option<String>,
+    function: Option<Function>,
+    /// What Gemini's models attach to a call where they are asked by chat completions.
+    extra_content: Option<Value>,
+}
+
+#[derive(Deserialize, Default)]
+struct Function {
+    name: Option<String>,
+    /// JSON in a text, as OpenAI has it; the JSON itself from others.
+    arguments: Option<Box<RawValue>>,
+}
+
+/// The body of a streaming call.
+pub(super) fn request_body(model: &str, request: &ChatRequest) -> Value {
+    let system = (!request.system.is_empty()).then(|| json!({"role": "system", "content": request.system}));
+    let messages: Vec<Value> = system.into_iter().chain(request.messages.iter().flat_map(messages)).collect();
+    let mut body = json!({
+        "model": model,
+        "stream": true,
+        "stream_options": {"include_usage": true},
+        "messages": messages,
+    });
+    if !request.tools.is_empty() {
+        body["tools"] = request.tools.iter().map(tool).collect();
+    }
+    body
+}
+
+/// A tool, as the servers know it that learned it from OpenAI.
+pub(super) fn tool(tool: &ToolDefinition) -> Value {
+    let ToolDefinition { name, description, parameters } = tool;
+    json!({"type": "function", "function": {"name": name, "description": description, "parameters": parameters}})
+}
+
+pub(super) fn read(frame: &str, said: &mut Said) -> Result<(), Wrong> {
+    if frame == DONE {
+        said.closed = true;
+        return Ok(());
+    }
+    let chunk: Chunk = serde_json::from_str(frame)?;
+    if let Some(error) = chunk.error {
+        return Err(Wrong::Told(error));
+    }
+    if let Some(told) = chunk.usage {
+        said.usage = usage(&told);
+    }
+    let mut choices = chunk.choices.into_iter().flatten();
+    let Some(choice) = choices.find(|choice| choice.index.as_i64().unwrap_or(0) == 0) else {
+        return Ok(());
+    };
+    said.answered = true;
+    take(choice.delta.unwrap_or_default(), said);
+    if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
+        let stop = stop(&reason).ok_or_else(|| Wrong::Broken(format!("finish reason {reason:?}")))?;
+        said.stop = Some(stop);
+    }
+    Ok(())
+}
+
+fn take(delta: Delta, said: &mut Said) {
+    let some = |text: Option<CutText>| text.filter(|text| !text.is_empty());
+    said.reasoning(some(delta.reasoning_content).or(delta.reasoning));
+    said.text(delta.content);
+    said.refusal(delta.refusal);
+    for piece in delta.tool_calls.into_iter().flatten() {
+        let function = piece.function.unwrap_or_default();
+        take_call(said, piece.index, &piece.id.unwrap_or_default(), &function, piece.extra_content);
+    }
+    if let Some(function) = delta.function_call {
+        take_call(said, Some(0), "", &function, None);
     }
 }
 
-impl ModelClient for Openai {
-    fn stream(&self, target: &ModelTarget, request: ChatRequest) -> BoxStream<'static, Result<ModelPiece, ModelError>> {
-        let post = self.client(target).post(endpoint(target, "chat/completions"));
-        let post = authorized(post, target).json(&openai_wire::request_body(&target.model, &request));
-        let (target, timeouts) = (target.clone(), self.timeouts);
-        let answer = async move {
-            match open(post, &target, timeouts).await {
-                Ok(frames) => Ok(stream::try_unfold(Answer::new(target, timeouts, frames), next_piece)),
-                Err(fault) => Err(fault.report(&target)),
-            }
-        };
-        stream::once(answer).try_flatten().boxed()
-    }
-}
-
-/// Sends the request and reads the answer's head.
-async fn open(post: outbound::RequestBuilder, target: &ModelTarget, timeouts: ModelTimeouts) -> Result<Frames, Fault> {
-    let deadline = Instant::now() + timeouts.first_byte;
-    let sent = timeout_at(deadline, post.send()).await.map_err(|_| Fault::silent(target, timeouts.first_byte))?;
-    let mut response = sent.map_err(|error| Fault::unreached(target, error))?;
-    let status = response.status();
-    let patience = timeouts.between_bytes;
-    if !status.is_success() {
-        let (body, _) = read_body(&mut response, FAILURE_BYTES_MAX, patience).await;
-        return Err(Fault::status(target, status.as_u16(), &String::from_utf8_lossy(&body)));
-    }
-    let header = response.headers().get(http::header::CONTENT_TYPE);
-    let media_type = header.and_then(|value| value.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
-    if media_type.starts_with("text/html") {
-        Err(Fault::foreign(target, "the answer is a web page"))
-    } else if media_type.starts_with("application/json") {
-        // A server that does not stream: its whole completion, or its failure, is one frame.
-        match read_body(&mut response, BODY_BYTES_MAX, patience).await {
-            (body, Ok(())) => Ok(Frames::one(String::from_utf8_lossy(&body).into_owned())),
-            (_, Err(lost)) => Err(Fault::cut(target, lost.cause())),
+fn take_call(said: &mut Said, index: Option<i64>, id: &str, function: &Function, extra: Option<Value>) {
+    let arguments = function.arguments.as_deref().map_or_else(|| CutText::from(""), calls::spelled);
+    said.arguments(arguments, |calls: &mut Calls| {
+        let call = calls.of_piece(index, id, function.name.as_deref().unwrap_or_default());
+        if let Some(extra) = extra {
+            call.sign(extra.to_string());
         }
-    } else {
-        Ok(Frames::streamed(response, deadline, media_type.starts_with("text/event-stream")))
+        call
+    });
+}
+
+/// What a finish reason means; `None` for those by which servers tell that an answer broke off.
+fn stop(finish_reason: &str) -> Option<ModelStop> {
+    match finish_reason {
+        "length" => Some(ModelStop::MaxTokens),
+        "content_filter" => Some(ModelStop::Refused),
+        "error" | "abort" => None,
+        _ => Some(ModelStop::EndTurn),
     }
 }
 
-async fn read_list(get: outbound::RequestBuilder, provider: &ModelTarget) -> Result<Vec<String>, Fault> {
-    #[derive(Deserialize)]
-    struct List {
-        data: Vec<Listed>,
+/// Usage as far as the server tells it; what is missing is zero.
+fn usage(told: &Value) -> TokenUsage {
+    let count = |pointer: &str| told.pointer(pointer).and_then(Value::as_i64).unwrap_or(0).max(0);
+    TokenUsage {
+        input_tokens: count("/prompt_tokens"),
+        output_tokens: count("/completion_tokens"),
+        cached_input_tokens: count("/prompt_tokens_details/cached_tokens"),
+        reasoning_tokens: count("/completion_tokens_details/reasoning_tokens"),
     }
-    #[derive(Deserialize)]
-    struct Listed {
-        id: String,
-    }
-    let mut response = get.send().await.map_err(|error| Fault::unreached(provider, error))?;
-    let status = response.status();
-    // The caller bounds the whole call, so that silence needs no limit of its own.
-    let (body, read) = read_body(&mut response, BODY_BYTES_MAX, Duration::MAX).await;
-    if !status.is_success() {
-        return Err(Fault::status(provider, status.as_u16(), &String::from_utf8_lossy(&body)));
-    }
-    read.map_err(|lost| Fault::cut(provider, lost.cause()))?;
-    let list: List = serde_json::from_slice(&body).map_err(|error| Fault::foreign(provider, error.to_string()))?;
-    Ok(list.data.into_iter().map(|listed| listed.id).collect())
 }
 
-fn endpoint(target: &ModelTarget, path: &str) -> String {
-    let root = target.base_url.as_deref().unwrap_or(PUBLIC_ROOT);
-    format!("{}/{path}", root.trim_end_matches('/'))
+fn messages(message: &ChatMessage) -> Vec<Value> {
+    match message {
+        ChatMessage::Assistant { text, calls } if calls.is_empty() => {
+            vec![json!({"role": "assistant", "content": text})]
+        }
+        ChatMessage::Assistant { text, calls } => {
+            let calls: Vec<Value> = calls.iter().map(call).collect();
+            // Some servers refuse an empty text beside calls, and OpenAI has none there.
+            let text = (!text.is_empty()).then_some(text);
+            vec![json!({"role": "assistant", "content": text, "tool_calls": calls})]
+        }
+        ChatMessage::ToolResults(results) => {
+            let result = |result: &ToolResult| json!({"role": "tool", "tool_call_id": result.call_id, "content": result.content});
+            results.iter().map(result).collect()
+        }
+        // Text alone goes as a string, because small servers know no list of parts.
+        ChatMessage::User(parts) => vec![match text_alone(parts) {
+            Some(text) => json!({"role": "user", "content": text}),
+            None => json!({"role": "user", "content": parts.iter().map(part).collect::<Vec<_>>()}),
+        }],
+    }
 }
 
-fn authorized(request: outbound::RequestBuilder, target: &ModelTarget) -> outbound::RequestBuilder {
-    match &target.api_key {
-        Some(key) => request.bearer_auth(key.expose_secret()),
-        None => request,
+fn call(call: &ModelToolCall) -> Value {
+    let arguments = calls::object(&call.arguments).to_string();
+    let function = json!({"name": calls::safe_name(&call.name), "arguments": arguments});
+    let mut told = json!({"id": call.id, "type": "function", "function": function});
+    // A signature that is no object comes from another protocol.
+    let extra = call.signature.as_deref().and_then(|signature| serde_json::from_str::<Value>(signature).ok());
+    if let Some(extra) = extra.filter(Value::is_object) {
+        told["extra_content"] = extra;
     }
+    told
+}
+
+fn text_alone(parts: &[ChatPart]) -> Option<String> {
+    let texts = parts.iter().map(|part| match part {
+        ChatPart::Text(text) => Some(text.as_str()),
+        ChatPart::Image { .. } => None,
+    });
+    Some(texts.collect::<Option<Vec<_>>>()?.join("\n\n"))
+}
+
+fn part(part: &ChatPart) -> Value {
+    match part {
+        ChatPart::Text(text) => json!({"type": "text", "text": text}),
+        ChatPart::Image { media_type, data } => {
+            json!({"type": "image_url", "image_url": {"url": data_url(media_type, data)}})
+        }
+    }
+}
+
+/// An image as an address that holds it.
+pub(super) fn data_url(media_type: &str, data: &str) -> String {
+    format!("data:{media_type};base64,{data}")
 }

@@ -77,7 +77,7 @@ impl Client {
         let (to_server, from_client) = mpsc::channel(1);
         let (to_client, from_server) = mpsc::channel(1);
         let asked = numbers.0.clone();
-        tokio::spawn(serve(Pipe { from_client, to_client: PollSender::new(to_client) }, numbers));
+        tokio::spawn(serve(Pipe { from_client, to_client: PollSender::new(to_client) }, numbers, Default::default()));
         Self { to_server, from_server, asked, opened: Instant::now() }
     }
 

@@ -18,7 +18,7 @@ fn settings(key: Option<&str>, root: Option<&str>, default_model: Option<&str>) 
 }
 
 async fn resolved(settings: ModelSettings) -> (ProviderType, String) {
-    let target = models(settings).resolve().await.unwrap();
+    let target = models(settings).of_operator().await.unwrap();
     (target.provider_type, target.model)
 }
 
@@ -47,7 +47,7 @@ async fn the_first_of_the_list_answers_and_is_asked_for_once() {
     let mut server = Server::start([Reply::json(200, LIST)]);
     let models = models(settings(Some(KEY), Some(&server.root), None));
     for _ in 0..3 {
-        let target = models.resolve().await.unwrap();
+        let target = models.of_operator().await.unwrap();
         assert_eq!((target.model.as_str(), target.base_url.as_ref()), ("first", Some(&server.root)));
         assert!(target.api_key.is_some());
     }
@@ -60,7 +60,7 @@ async fn the_first_of_the_list_answers_and_is_asked_for_once() {
 async fn callers_at_the_same_time_share_one_request() {
     let mut server = Server::start([Reply::json(200, LIST), Reply::json(200, LIST)]);
     let models = models(settings(None, Some(&server.root), None));
-    let (one, two, three) = tokio::join!(models.resolve(), models.resolve(), models.resolve());
+    let (one, two, three) = tokio::join!(models.of_operator(), models.of_operator(), models.of_operator());
     assert!([one, two, three].into_iter().all(|target| target.unwrap().model == "first"));
     server.request().await;
     assert_eq!(server.requests_left(), 0);
@@ -74,11 +74,11 @@ async fn a_caller_that_leaves_does_not_spoil_the_request_of_others() {
         async {
             tokio::select! {
                 biased;
-                _ = models.resolve() => true,
+                _ = models.of_operator() => true,
                 _ = tokio::task::yield_now() => false,
             }
         },
-        models.resolve(),
+        models.of_operator(),
     );
     assert!(!left);
     assert_eq!(stayed.unwrap().model, "first");
@@ -95,10 +95,10 @@ async fn a_failure_is_told_and_not_remembered() {
     let server = Server::start(replies);
     let models = models(settings(Some(KEY), Some(&server.root), None));
     for hint in ["OPENAI_API_KEY", "DEFAULT_MODEL", "OPENAI_BASE_URL"] {
-        let error = models.resolve().await.unwrap_err();
+        let error = models.of_operator().await.unwrap_err();
         assert_eq!(error.code, ModelErrorCode::Unavailable);
         assert!(error.message.starts_with("The model provider (openai_compatible) "), "{error}");
         assert!(error.message.contains(hint) && !error.message.contains("canary"), "{error}");
     }
-    assert_eq!(models.resolve().await.unwrap().model, "first");
+    assert_eq!(models.of_operator().await.unwrap().model, "first");
 }

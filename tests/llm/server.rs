@@ -13,8 +13,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct Server {
-    /// The API root.
+    /// The API root, `{origin}/v1`.
     pub root: String,
+    pub origin: String,
     requests: UnboundedReceiver<Request>,
     closed: UnboundedReceiver<()>,
 }
@@ -57,7 +58,8 @@ impl Server {
     /// Answers one request after the other with one reply after the other; further ones with none.
     pub fn start(replies: impl IntoIterator<Item = Reply>) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let root = format!("http://{}/v1", listener.local_addr().unwrap());
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let root = format!("{origin}/v1");
         let replies = Arc::new(Mutex::new(replies.into_iter().collect::<VecDeque<_>>()));
         let ((told, requests), (gone, closed)) = (unbounded_channel(), unbounded_channel());
         std::thread::spawn(move || {
@@ -66,7 +68,7 @@ impl Server {
                 std::thread::spawn(move || converse(&stream.unwrap(), index + 1, &replies, &told, &gone));
             }
         });
-        Server { root, requests, closed }
+        Server { root, origin, requests, closed }
     }
 
     pub async fn request(&mut self) -> Request {
@@ -93,6 +95,12 @@ impl Reply {
     /// An event stream with this body, which ends with the connection.
     pub fn events(body: impl AsRef<[u8]>) -> Reply {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+        Reply::raw([head.as_bytes(), body.as_ref()].concat())
+    }
+
+    /// Lines of JSON, which end with the connection.
+    pub fn lines(body: impl AsRef<[u8]>) -> Reply {
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\nconnection: close\r\n\r\n";
         Reply::raw([head.as_bytes(), body.as_ref()].concat())
     }
 

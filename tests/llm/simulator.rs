@@ -11,7 +11,7 @@ use super::{Said, ask, models, user};
 
 async fn ask_model(model: &str, request: ChatRequest) -> Said {
     let models = models(ModelSettings::default());
-    let target = ModelTarget { model: model.into(), ..models.resolve().await.unwrap() };
+    let target = ModelTarget { model: model.into(), ..models.of_operator().await.unwrap() };
     ask(models.client(&target), &target, request).await
 }
 
@@ -133,7 +133,7 @@ async fn a_stall_is_silence_and_then_a_cut() {
 #[tokio::test]
 async fn a_long_answer_leaves_the_thread_to_others() {
     let models = models(ModelSettings::default());
-    let target = models.resolve().await.unwrap();
+    let target = models.of_operator().await.unwrap();
     let mut stream = models.client(&target).stream(&target, user("/sim words=20000"));
     let all = async { while stream.next().await.is_some() {} };
     tokio::select! {
@@ -141,4 +141,50 @@ async fn a_long_answer_leaves_the_thread_to_others() {
         () = all => panic!("the whole answer came in one go"),
         () = tokio::task::yield_now() => {}
     }
+}
+
+fn called(said: &Said) -> Vec<(&str, String)> {
+    said.calls.iter().map(|call| (call.name.as_str(), call.arguments.to_string())).collect()
+}
+
+/// The same conversation after its last answer, whose calls got this result.
+fn answered(mut request: ChatRequest, said: Said) -> ChatRequest {
+    let results = said.calls.iter().map(|call| ToolResult {
+        call_id: call.id.clone(),
+        name: call.name.clone(),
+        content: r#"{"ok":true}"#.into(),
+        is_error: call.name == "bad",
+    });
+    let results = results.collect();
+    request.messages.push(ChatMessage::Assistant { text: said.text(), calls: said.calls });
+    request.messages.push(ChatMessage::ToolResults(results));
+    request
+}
+
+#[tokio::test]
+async fn it_calls_tools_step_by_step_as_it_is_told() {
+    let mut request = user(r#"/sim words=2 call=a {"x": [1, "| é"]} call=bad [1] | call=c {"x": again=1 | delay_ms=0"#);
+    let said = ask_model("llmsim", request.clone()).await;
+    assert_eq!(called(&said), [("a", r#"{"x":[1,"| é"]}"#.to_owned()), ("bad", "[1]".to_owned())]);
+    assert_eq!((said.pieces.len(), said.end.as_ref().unwrap().stop), (2, ModelStop::ToolCalls));
+    assert_ne!(said.calls[0].id, said.calls[1].id);
+    request = answered(request, said);
+    for _ in 0..2 {
+        let said = ask_model("llmsim", request.clone()).await;
+        // What is no JSON is a text.
+        assert_eq!(called(&said), [("c", r#""{\"x\":""#.to_owned())]);
+        assert!(said.pieces.is_empty());
+        request = answered(request, said);
+    }
+    let said = ask_model("llmsim", request).await;
+    assert!(said.calls.is_empty());
+    assert!(said.text().ends_with("The tools answered.\nc answered: {\"ok\":true}"), "{}", said.text());
+    assert_eq!(said.end.unwrap().stop, ModelStop::EndTurn);
+}
+
+#[tokio::test]
+async fn it_calls_no_tool_by_itself() {
+    let tools = vec![ToolDefinition { name: "a".into(), description: "A".into(), parameters: serde_json::json!({}) }];
+    let said = ask_model("llmsim", ChatRequest { tools, ..user("call=a please") }).await;
+    assert!(said.calls.is_empty() && said.text().contains("built-in simulator"));
 }

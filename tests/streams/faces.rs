@@ -4,7 +4,7 @@ use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::app::TestApp;
+use crate::app::{TestApp, answer};
 
 const EVENTS: &str = "query($id: ID!) { session(id: $id) { headCursor events(types: [
     SESSION_STARTED STEP_STARTED MESSAGE_CREATED SESSION_COMPLETED SESSION_FAILED
@@ -63,7 +63,7 @@ async fn a_client_who_asks_for_json_gets_the_stored_events() {
     let streamed = [stream.until("session.completed").await, stream.until("session.failed").await].concat();
     let json =
         |query: &str| app.http.get(app.url(&format!("{path}/events{query}"))).header("accept", "application/json");
-    let listed: Value = json("").send().await.unwrap().json().await.unwrap();
+    let listed: Value = answer(json("")).await.body;
     let stored = streamed.iter().filter(|frame| frame.event != "message.delta");
     let edges = app.ask(EVENTS, json!({ "id": session_id })).await["session"]["events"]["edges"].take();
     let expected = stored.zip(edges.as_array().unwrap()).map(|(frame, edge)| {
@@ -74,7 +74,7 @@ async fn a_client_who_asks_for_json_gets_the_stored_events() {
     assert_eq!(listed, json!({ "data": expected.collect::<Vec<_>>() }));
     let (mut paged, mut query) = (Vec::new(), "?limit=3".to_owned());
     loop {
-        let page: Value = json(&query).send().await.unwrap().json().await.unwrap();
+        let page: Value = answer(json(&query)).await.body;
         paged.extend(page["data"].as_array().unwrap().clone());
         let Some(next) = page["next"].as_str() else { break };
         query = format!("?limit=3&after={next}");

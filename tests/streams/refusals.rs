@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::watcher::Watcher;
 use super::*;
-use crate::app::TestApp;
+use crate::app::{Answer, TestApp, answer};
 use crate::llm::server::{Reply, Server};
 use crate::turns::{piece, start_with};
 
@@ -16,9 +16,8 @@ async fn assert_refused(app: &TestApp, path: &str, session_id: &str, cursor: &st
     let by_header = app.http.get(&events).header("last-event-id", cursor);
     let by_query = app.http.get(format!("{events}?after={}", cursor.replace('+', "%2B")));
     for request in [by_header, by_query] {
-        let response = request.header("accept", "text/event-stream").send().await.unwrap();
-        assert_eq!(response.status(), 400, "{cursor:?}");
-        let body: serde_json::Value = response.json().await.unwrap();
+        let Answer { status, body, .. } = answer(request.header("accept", "text/event-stream")).await;
+        assert_eq!(status, 400, "{cursor:?}");
         assert_eq!((&body["status"], &body["code"]), (&json!(400), &json!("BAD_USER_INPUT")), "{cursor:?}: {body}");
         assert!(body["error"].is_string(), "{body}");
     }
@@ -71,12 +70,8 @@ async fn what_is_not_there_has_no_stream() {
     let (agent, _) = elsewhere.rsplit_once('/').unwrap();
     for path in [path.replace(&session_id, NOBODY), format!("{agent}/{session_id}")] {
         let request = app.http.get(app.url(&format!("{path}/events"))).header("accept", "text/event-stream");
-        let response = request.send().await.unwrap();
-        assert_eq!(
-            (response.status().as_u16(), &response.headers()["content-type"]),
-            (404, &"application/json".parse().unwrap())
-        );
-        let body: serde_json::Value = response.json().await.unwrap();
+        let Answer { status, body, .. } = answer(request).await;
+        assert_eq!(status, 404);
         assert_eq!((&body["status"], &body["code"]), (&json!(404), &json!("NOT_FOUND")));
     }
     assert_eq!(app.get(&format!("{agent}/nonsense/events")).await.status, 400);

@@ -49,11 +49,13 @@ impl Watcher {
         watcher
     }
 
-    async fn subscribe(app: &Caller, query: &str, variables: Value) -> Self {
+    /// Watches what this operation says.
+    pub async fn subscribe(app: &Caller, query: &str, variables: Value) -> Self {
         let mut request = app.ws_url().into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", SUBPROTOCOL.parse().unwrap());
         let mut watcher = Self(connect_async(request).await.unwrap().0);
-        watcher.say(json!({ "type": "connection_init" })).await;
+        let payload = app.authorization.as_ref().map(|authorization| json!({ "Authorization": authorization }));
+        watcher.say(json!({ "type": "connection_init", "payload": payload })).await;
         assert_eq!(watcher.hear().await.unwrap(), json!({ "type": "connection_ack" }));
         let payload = json!({ "query": query, "variables": variables });
         watcher.say(json!({ "type": "subscribe", "id": "1", "payload": payload })).await;

@@ -106,6 +106,9 @@ ALTER TABLE agents ADD COLUMN default_model_id BLOB;
 ALTER TABLE sessions ADD COLUMN model_id BLOB;
 ALTER TABLE messages ADD COLUMN model_id BLOB;
 
+CREATE INDEX agents_by_model ON agents (organization_id, default_model_id) WHERE default_model_id IS NOT NULL;
+CREATE INDEX sessions_by_model ON sessions (organization_id, model_id) WHERE model_id IS NOT NULL;
+
 CREATE TABLE agent_capabilities (
     organization_id BLOB NOT NULL,
     agent_id BLOB NOT NULL,
