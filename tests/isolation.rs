@@ -175,10 +175,10 @@ async fn no_operation_shows_or_changes_what_another_account_has() {
             let made = made(&operations, (kind, &field), &fresh, Some((&place, foreign)));
             let answer = run(&bob.caller, &made).await;
             let text = answer.to_string();
-            assert!(!text.contains(MARK), "{field} at {:?}: {answer}", place);
+            assert!(!text.contains(MARK), "{field} at {place:?}: {answer}");
             let null = answer.get("errors").is_none() && kind == "query" && !text.contains(foreign.as_str());
             let refused = ["NOT_FOUND", "BAD_USER_INPUT"].contains(&code(&answer));
-            assert!(null || refused, "{field} at {:?}: {answer}", place);
+            assert!(null || refused, "{field} at {place:?}: {answer}");
         }
     }
     for id in alice.things.values() {
@@ -243,7 +243,7 @@ async fn no_subscription_shows_what_another_account_does() {
             let foreign = &alice.things[kind_at(&field, &place)];
             let made = made(&operations, (kind, &field), &bob.things, Some((&place, foreign)));
             let refused = refused(&bob.caller, &made).await;
-            assert_eq!(refused, "NOT_FOUND", "{field} at {:?}", place);
+            assert_eq!(refused, "NOT_FOUND", "{field} at {place:?}");
         }
     }
     // What the other does in the meantime is not shown: the next event is the own one.
