@@ -2,7 +2,7 @@
 
 use clap::Parser as _;
 use everruns::app::App;
-use everruns::config::{AuthMode, Command, CommandLine};
+use everruns::config::{AuthMode, Command, CommandLine, Switch};
 use everruns::graphql;
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +29,7 @@ async fn main() -> ExitCode {
 
 async fn serve(config: everruns::config::Config) -> everruns::error::Result<()> {
     let asks_nobody = config.auth.mode == AuthMode::None;
+    let shows_graphiql = config.graphiql == Switch::On;
     let app = App::start(config).await?;
     let address = app.address();
     if asks_nobody && !address.ip().is_loopback() {
@@ -36,7 +37,8 @@ async fn serve(config: everruns::config::Config) -> everruns::error::Result<()> 
             "AUTH_MODE is none and the server listens on {address}: whoever reaches it owns everything in it"
         );
     }
-    tracing::info!("listening on http://{address}, GraphiQL on http://{address}/graphiql");
+    let graphiql = if shows_graphiql { format!(", GraphiQL on http://{address}/graphiql") } else { String::new() };
+    tracing::info!("listening on http://{address}{graphiql}");
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone()));
     app.run(stop).await

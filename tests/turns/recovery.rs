@@ -22,6 +22,8 @@ impl Program {
     pub fn start(database_url: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_everruns"));
         command.env_clear().env("DATABASE_URL", database_url).env("PORT", "0").env("NO_COLOR", "1");
+        let secret = app::secret_settings().secrets_encryption_key.unwrap();
+        command.env("SECRETS_ENCRYPTION_KEY", secrecy::ExposeSecret::expose_secret(&secret));
         // Where tests have their pages.
         command.env("OUTBOUND_ALLOWED_HOSTS", "127.0.0.1");
         // On PostgreSQL, where another server may be alive, the lease has to run out first.
