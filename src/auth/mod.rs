@@ -1,6 +1,6 @@
 //! Who asks: users, their logins and API keys, and what each of them may do.
 //!
-//! Every face hands over the `Authorization` and `Cookie` headers of a request as they came; [`presented`] reads them, [`Accounts`] finds the
+//! Every face hands over the `Authorization` and `Cookie` headers of a request as they came; `presented` reads them, [`Accounts`] finds the
 //! viewer, one statement each time, so that what is revoked is over at once.
 
 mod accounts;

@@ -17,7 +17,7 @@ pub struct ModelSettings {
     #[arg(long, env = "ANTHROPIC_API_KEY", hide_env_values = true)]
     pub anthropic_api_key: Option<SecretString>,
 
-    /// API root of a server that speaks Anthropic's messages, for example https://api.anthropic.com/v1.
+    /// API root of a server that speaks Anthropic's messages, for example `https://api.anthropic.com/v1`.
     #[arg(long, env = "ANTHROPIC_BASE_URL")]
     pub anthropic_base_url: Option<String>,
 
@@ -25,7 +25,7 @@ pub struct ModelSettings {
     #[arg(long, env = "GEMINI_API_KEY", hide_env_values = true)]
     pub gemini_api_key: Option<SecretString>,
 
-    /// API root of a server that speaks Gemini's API, for example https://generativelanguage.googleapis.com/v1beta.
+    /// API root of a server that speaks Gemini's API, for example `https://generativelanguage.googleapis.com/v1beta`.
     #[arg(long, env = "GEMINI_BASE_URL")]
     pub gemini_base_url: Option<String>,
 

@@ -48,7 +48,7 @@ pub enum Refused {
 
 impl Reach {
     /// Whether the server goes to this URL. To be asked before every request, those that follow a redirect too: an address that stands in the URL
-    /// itself meets no resolver. A name is judged by [`admits`](Self::admits) when it is resolved.
+    /// itself meets no resolver. A name is judged by `admits` when it is resolved.
     pub fn check(&self, url: &str) -> Result<(), Refused> {
         let url = Url::parse(url).map_err(|_| Refused::NoUrl)?;
         let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {

@@ -12,7 +12,7 @@ use crate::page::{PageArguments, connection, wants_total};
 
 connection!(ApiKeyConnection, ApiKeyEdge, ApiKey);
 
-/// A page of the viewer's API keys, newest first. Errors as those of [`manager`].
+/// A page of the viewer's API keys, newest first. Errors as those of `manager`.
 pub async fn api_key_page(ctx: &Context<'_>, arguments: &PageArguments) -> Result<ApiKeyConnection, Error> {
     let viewer = manager(ctx)?;
     let page = arguments.check(Id::parse)?;
@@ -22,7 +22,7 @@ pub async fn api_key_page(ctx: &Context<'_>, arguments: &PageArguments) -> Resul
     Ok(ApiKeyConnection::new(&page, keys, total, |key| key.id.to_string()))
 }
 
-/// One of the viewer's API keys; nothing where it is another's. Errors as those of [`manager`].
+/// One of the viewer's API keys; nothing where it is another's. Errors as those of `manager`.
 pub async fn api_key(ctx: &Context<'_>, id: Id) -> Result<Option<ApiKey>, Error> {
     let viewer = manager(ctx)?;
     read!(store(ctx), auth::get_key(viewer.organization_id, viewer.user_id, id))
