@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::Accounts;
 use crate::clock::Timestamp;
 use crate::config::{AuthMode, Config};
-use crate::db::{Counters, Store, commit, key_file};
+use crate::db::{Counters, Store, commit, key_file, read};
 use crate::edge::{self, EdgeSettings, Sockets};
 use crate::error::{Error, Result};
 use crate::events::Feed;
@@ -57,7 +57,7 @@ impl App {
         commit!(&store, organizations::create_if_missing(default))?;
         let accounts = Accounts::open(&config.auth, &config.database_url, store.clone(), DEFAULT_ORGANIZATION).await?;
         let (feed, signals) = (Feed::default(), Signals::default());
-        let rules = provider_rules(&config)?;
+        let rules = provider_rules(&config, &store).await?;
         let models = models(&config, &rules)?;
         let lease = Duration::from_millis(config.turn_lease_ms);
         let web = Web::new(&config.outbound_allowed_hosts)?;
@@ -118,11 +118,17 @@ impl App {
 }
 
 /// The key's file is beside the database, so that is open by now.
-fn provider_rules(config: &Config) -> Result<ProviderRules> {
+async fn provider_rules(config: &Config, store: &Store) -> Result<ProviderRules> {
     // A server that was given a key later still opens what its own sealed.
-    let own_key = match config.secrets.secrets_encryption_key {
-        Some(_) => key_file::read(&config.database_url, SECRETS_KEY_FILE, KEY_BYTES)?,
-        None => key_file::read_or_make(&config.database_url, SECRETS_KEY_FILE, KEY_BYTES)?,
+    let kept = key_file::read(&config.database_url, SECRETS_KEY_FILE, KEY_BYTES)?;
+    let own_key = match (kept, &config.secrets.secrets_encryption_key) {
+        (None, None) if read!(store, llm::has_sealed())? => {
+            let text = "the database holds sealed keys of providers, but neither the file of the key that sealed them is beside it nor is \
+                        SECRETS_ENCRYPTION_KEY set: restore one of them";
+            return Err(Error::bad_input("SECRETS_ENCRYPTION_KEY", text));
+        }
+        (None, None) => key_file::read_or_make(&config.database_url, SECRETS_KEY_FILE, KEY_BYTES)?,
+        (kept, _) => kept,
     };
     let reach = Reach {
         allowed: config.outbound_allowed_hosts.clone(),

@@ -6,7 +6,7 @@ mod models;
 use std::fs;
 use std::str::FromStr;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use http::Uri;
 use secrecy::SecretString;
 
@@ -94,6 +94,23 @@ pub enum Switch {
 }
 
 impl CommandLine {
+    /// Reads the arguments and the environment, or says what is wrong with them and ends the program. A variable that is set to nothing is not set:
+    /// so it stands in many a file of variables.
+    pub fn read() -> Self {
+        let command = Self::command();
+        let is_blank = |arg: &clap::Arg| {
+            arg.get_env().is_some_and(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()))
+        };
+        let blank: Vec<_> =
+            command.get_arguments().filter(|arg| is_blank(arg)).map(|arg| arg.get_id().clone()).collect();
+        let without_blanks = |command: clap::Command| {
+            blank.iter().fold(command, |command, id| command.mut_arg(id, |arg| arg.env(None::<&'static str>)))
+        };
+        let command = without_blanks(command).mut_subcommand("serve", without_blanks);
+        let mut matches = command.get_matches();
+        Self::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit())
+    }
+
     /// The settings to serve with.
     pub fn config(self) -> Config {
         match self.command {

@@ -1,6 +1,5 @@
 //! The program: reads settings, runs the server until it is told to stop.
 
-use clap::Parser as _;
 use everruns::app::App;
 use everruns::config::{AuthMode, Command, CommandLine, Switch};
 use everruns::graphql;
@@ -10,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let line = CommandLine::parse();
+    let line = CommandLine::read();
     if matches!(line.command, Some(Command::Schema)) {
         print!("{}", graphql::sdl());
         return ExitCode::SUCCESS;

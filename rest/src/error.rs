@@ -73,6 +73,11 @@ impl Error {
         }
     }
 
+    /// Whether it says that the caller proved nobody.
+    pub(crate) fn is_unauthenticated(&self) -> bool {
+        self.status == StatusCode::UNAUTHORIZED.as_u16()
+    }
+
     /// What the path names is not there.
     pub(crate) fn missing(what: &str, field: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, NOT_FOUND, format!("{what} not found")).at(field)

@@ -4,9 +4,10 @@ use std::{convert::Infallible, sync::Arc};
 
 use async_graphql::{Executor, Request, Response, Value, Variables, to_value};
 use axum::{
-    extract::FromRequestParts,
-    http::{HeaderMap, HeaderValue, header, request::Parts},
-    response::IntoResponse,
+    extract::{FromRequestParts, Request as HttpRequest, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response as HttpResponse},
 };
 use futures_util::{FutureExt, future::BoxFuture, stream::BoxStream};
 use serde::Serialize;
@@ -84,6 +85,24 @@ impl FromRequestParts<Executors> for Graph {
 
     async fn from_request_parts(parts: &mut Parts, executor: &Executors) -> Result<Self, Infallible> {
         Ok(Self { executor: executor.clone(), credentials: credentials(&parts.headers) })
+    }
+}
+
+/// Tells who has no valid credentials so, whatever else is wrong with the request: what it should look like is for those who may ask.
+pub(crate) async fn credentials_first(
+    State(executor): State<Executors>,
+    request: HttpRequest,
+    next: Next,
+) -> HttpResponse {
+    let graph = Graph { executor, credentials: credentials(request.headers()) };
+    let response = next.run(request).await;
+    let unread = [StatusCode::BAD_REQUEST, StatusCode::PAYLOAD_TOO_LARGE, StatusCode::UNSUPPORTED_MEDIA_TYPE];
+    if !unread.contains(&response.status()) {
+        return response;
+    }
+    match graph.ask(Operation::WhoAsks, ()).await {
+        Err(error) if error.is_unauthenticated() => error.into_response(),
+        _ => response,
     }
 }
 

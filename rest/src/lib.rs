@@ -32,6 +32,7 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::{HeaderValue, header},
+    middleware::from_fn_with_state,
     routing::{any, get},
 };
 use utoipa::OpenApi as _;
@@ -39,7 +40,10 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use crate::graph::credentials;
-use crate::{error::Error, graph::Executors};
+use crate::{
+    error::Error,
+    graph::{Executors, credentials_first},
+};
 
 /// What OpenAPI says before its routes.
 const ABOUT: &str = "Agents, their sessions and the events of both, over REST. The same, and more, is in GraphQL at \
@@ -81,7 +85,9 @@ struct Api;
 /// their data a `HeaderMap` with the [`credentials`], where there are any. The stream of a subscription is dropped with the
 /// response that prints it.
 pub fn router(executor: impl Executor) -> (Router, OpenApi) {
-    let (router, api) = routes().split_for_parts();
+    let executors = Executors::new(executor);
+    let closed = closed_routes().route_layer(from_fn_with_state(executors.clone(), credentials_first));
+    let (router, api) = open_routes().merge(closed).split_for_parts();
     let api = openapi::complete(api);
     let stored = serde_json::to_string(&api).unwrap_or_default();
     let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
@@ -92,16 +98,17 @@ pub fn router(executor: impl Executor) -> (Router, OpenApi) {
         .route("/v1/{*unknown}", any(async || Error::unknown_path()))
         .method_not_allowed_fallback(async || Error::method_not_allowed())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(Executors::new(executor));
+        .with_state(executors);
     (router, api)
 }
 
 /// The OpenAPI of the routes.
 pub fn openapi() -> OpenApi {
-    openapi::complete(routes().split_for_parts().1)
+    openapi::complete(open_routes().merge(closed_routes()).split_for_parts().1)
 }
 
-fn routes() -> OpenApiRouter<Executors> {
+/// What anybody may ask.
+fn open_routes() -> OpenApiRouter<Executors> {
     OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(health::health))
         .routes(routes!(auth::get_auth_config))
@@ -111,6 +118,11 @@ fn routes() -> OpenApiRouter<Executors> {
         .routes(routes!(oauth::start_oauth))
         .routes(routes!(oauth::finish_oauth))
         .routes(routes!(oauth::finish_oauth_alias))
+}
+
+/// What needs credentials, where the server asks for any.
+fn closed_routes() -> OpenApiRouter<Executors> {
+    OpenApiRouter::new()
         .routes(routes!(auth::logout))
         .routes(routes!(auth::get_me))
         .routes(routes!(auth::list_api_keys, auth::create_api_key))

@@ -33,7 +33,12 @@ enum Role {
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged, expecting = "content is {\"text\": …}, a string or a list of parts")]
 enum Content {
-    Object { text: String },
+    /// What answers show of a message may be sent as it is: where there are parts, they say it all.
+    Object {
+        text: String,
+        #[serde(default, deserialize_with = "objects")]
+        parts: Vec<Part>,
+    },
     Text(String),
     Parts(#[serde(deserialize_with = "objects")] Vec<Part>),
 }
@@ -74,8 +79,9 @@ enum PartInput {
 impl From<SendMessage> for Said {
     fn from(SendMessage { content, model_id, .. }: SendMessage) -> Self {
         let content = match content {
-            Content::Object { text } | Content::Text(text) => vec![PartInput::Text(text)],
-            Content::Parts(parts) => parts.into_iter().map(PartInput::from).collect(),
+            Content::Text(text) => vec![PartInput::Text(text)],
+            Content::Object { text, parts } if parts.is_empty() => vec![PartInput::Text(text)],
+            Content::Object { parts, .. } | Content::Parts(parts) => parts.into_iter().map(PartInput::from).collect(),
         };
         Self { content, model_id }
     }

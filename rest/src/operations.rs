@@ -46,7 +46,7 @@ macro_rules! operations {
 
 operations! {
     "health", "id": Health;
-    "auth", "key_id": GetAuthConfig Login Refresh Register StartOauth FinishOauth Logout GetMe ListApiKeys CreateApiKey DeleteApiKey;
+    "auth", "key_id": GetAuthConfig Login Refresh Register StartOauth FinishOauth Logout WhoAsks GetMe ListApiKeys CreateApiKey DeleteApiKey;
     "agents", "agent_id": ListAgents CreateAgent GetAgent UpdateAgent ArchiveAgent;
     "sessions", "session_id": ListSessions CreateSession GetSession UpdateSession DeleteSession CancelSession;
     "messages", "session_id": ListMessages NewestMessages SendMessage;

@@ -108,8 +108,8 @@ impl AgentMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The change.")] input: UpdateAgentInput,
     ) -> Result<UpdateAgentPayload> {
-        input.check()?;
         let organization_id = viewer(ctx, Scope::AgentsWrite)?.organization_id;
+        input.check()?;
         let changed = commit!(store(ctx), agents::update(organization_id, input))?;
         Ok(UpdateAgentPayload { agent: changed.ok_or_else(|| Error::not_found("agent"))? })
     }

@@ -54,7 +54,13 @@ pub async fn count(conn: &mut Conn, organization_id: Id, filter: AgentFilter) ->
 
 /// Changes what `input` gives.
 pub async fn update(conn: &mut Conn, organization_id: Id, input: UpdateAgentInput) -> Result<Option<Agent>> {
-    check_named(conn, organization_id, given(input.default_model_id), "input.defaultModelId").await?;
+    if let Some(model_id) = given(input.default_model_id) {
+        // What is changed comes before what is named.
+        if get(conn, organization_id, input.id).await?.is_none() {
+            return Ok(None);
+        }
+        check_named(conn, organization_id, Some(model_id), "input.defaultModelId").await?;
+    }
     let change = (
         given(input.name).map(|name| agents::name.eq(name)),
         given(input.system_prompt).map(|prompt| agents::system_prompt.eq(prompt)),

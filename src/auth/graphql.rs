@@ -4,7 +4,7 @@ pub mod api_keys;
 
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use http::HeaderMap;
-use http::header::SET_COOKIE;
+use http::header::{CACHE_CONTROL, SET_COOKIE};
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub use api_keys::{ApiKeyConnection, ApiKeyMutation, api_key, api_key_page};
@@ -63,9 +63,9 @@ impl AuthMutation {
         Ok(LoginPayload { tokens: sign_in(ctx, &user).await?, user })
     }
 
-    /// Makes an account with an organization of its own, and signs it in. FORBIDDEN where the server takes no sign-ups. Without a mail to its owner a
-    /// server cannot take an address that has an account already and say nothing, so whatever is wrong with an address that is one is told in the
-    /// same words, after the same work: BAD_USER_INPUT.
+    /// Makes an account with an organization of its own, and signs it in. FORBIDDEN where the server takes no sign-ups. An address that has an
+    /// account already is BAD_USER_INPUT, after the same work and in words that do not say why; that it is not taken can still be told from one that
+    /// is, since this server sends no mail by which it could ask the address itself.
     async fn register(
         &self,
         ctx: &Context<'_>,
@@ -81,8 +81,9 @@ impl AuthMutation {
         }
         let hash = accounts(ctx).hash(input.password).await?;
         let (organization, user) = Organization::for_new_user(email, input.name);
-        let user = commit!(store(ctx), organizations::sign_up(organization, user, hash))?;
-        Ok(RegisterPayload { tokens: sign_in(ctx, &user).await?, user })
+        let (login, token, tokens) = accounts(ctx).login(&user)?;
+        let user = commit!(store(ctx), organizations::sign_up(organization, (user, hash), (login, token)))?;
+        Ok(RegisterPayload { tokens: hand_over(ctx, tokens), user })
     }
 
     /// Exchanges a refresh token, or the cookie that holds one, for the next pair. A token is good once, and once more within 10 seconds, as an answer
@@ -208,6 +209,8 @@ pub async fn sign_in(ctx: &Context<'_>, user: &User) -> Result<Tokens, Error> {
 
 fn hand_over(ctx: &Context<'_>, tokens: Tokens) -> Tokens {
     let accounts = accounts(ctx);
+    // No cache between here and the caller keeps them.
+    ctx.insert_http_header(CACHE_CONTROL, "no-store");
     for cookie in cookies::of_tokens(&tokens, accounts.login_lifetime(), accounts.has_tls()) {
         ctx.append_http_header(SET_COOKIE, cookie);
     }

@@ -37,7 +37,7 @@ pub async fn user_by_email(conn: &mut Conn, email: &str) -> Result<Option<(User,
     Ok(found.get_result(conn).await.optional()?)
 }
 
-/// Gives the user another password and ends its logins: whoever had the old one has nothing now.
+/// Gives the user another password and ends its logins. API keys live on: a key has an owner, not a password.
 pub async fn update_password(conn: &mut Conn, organization_id: Id, id: Id, password_hash: String) -> Result<()> {
     let now = Timestamp::now();
     let change = (users::password_hash.eq(password_hash), users::updated_at.eq(now));
@@ -67,7 +67,8 @@ pub async fn create_identity(conn: &mut Conn, user: &User, identity: &Identity) 
         user_identities::user_id.eq(user.id),
         user_identities::created_at.eq(Timestamp::now()),
     );
-    diesel::insert_into(user_identities::table).values(row).execute(conn).await?;
+    let created = diesel::insert_into(user_identities::table).values(row).execute(conn).await;
+    created.map_err(Error::of_unique_row)?;
     Ok(())
 }
 
@@ -117,8 +118,12 @@ pub async fn refresh(
         .filter(refresh_tokens::organization_id.eq(key.0))
         .filter(refresh_tokens::login_id.eq(key.1));
     diesel::delete(family.filter(refresh_tokens::expires_at.le(now))).execute(conn).await?;
+    // A logout at the same moment wins.
+    let moved = diesel::update(logins::table.find(key).filter(logins::revoked_at.is_null()));
+    if moved.set(logins::expires_at.eq(expires_at)).execute(conn).await? == 0 {
+        return Ok(Refreshed::Unknown);
+    }
     let login = Login { expires_at, ..login };
-    diesel::update(logins::table.find(key)).set(logins::expires_at.eq(expires_at)).execute(conn).await?;
     let successor = login.token(successor_hash, now);
     diesel::insert_into(refresh_tokens::table).values(successor).execute(conn).await?;
     Ok(Refreshed::GoesOn(login))

@@ -3,7 +3,7 @@
 //! What is revoked in this process ends them at once. What another process revoked is found by one look for all of them together, which is taken
 //! again and again as long as any is open.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -107,18 +107,24 @@ impl OpenStreams {
                 return;
             }
             // A database that is out of reach for a moment ends nobody's stream.
-            let Ok(live) = self.live(&open).await else { continue };
+            let live = match self.live(&open).await {
+                Ok(live) => live,
+                Err(error) => {
+                    tracing::warn!(?error, "revoked credentials could not be looked for");
+                    continue;
+                }
+            };
             for (id, ..) in open.iter().filter(|(id, ..)| !live.contains(id)) {
                 self.end(*id);
             }
         }
     }
 
-    async fn live(&self, open: &[(Id, Id, bool)]) -> Result<Vec<Id>> {
+    async fn live(&self, open: &[(Id, Id, bool)]) -> Result<HashSet<Id>> {
         let of_kind = |keys: bool| -> (Vec<Id>, Vec<Id>) {
             open.iter().filter(|(.., is_key)| *is_key == keys).map(|(id, organization, _)| (*organization, *id)).unzip()
         };
-        let mut live = Vec::with_capacity(open.len());
+        let mut live = HashSet::with_capacity(open.len());
         let (organizations, ids) = of_kind(false);
         if !ids.is_empty() {
             live.extend(read!(&self.0.store, auth::live_logins(&organizations, &ids, Timestamp::now()))?);

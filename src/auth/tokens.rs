@@ -171,8 +171,8 @@ impl Signer {
             sub: login.user_id.to_string(),
             org: login.organization_id.to_string(),
             login: login.id.to_string(),
-            // Rounded up: a token is good for no less than it is said to be.
-            exp: now.after(lifetime).as_microseconds() / MICROSECONDS_PER_SECOND + 1,
+            // Rounded up: a token is good for no less than it is said to be, but not longer than its login.
+            exp: now.after(lifetime).min(login.expires_at).as_microseconds() / MICROSECONDS_PER_SECOND + 1,
             iat: now.as_microseconds() / MICROSECONDS_PER_SECOND,
             typ: Kind::Access,
         };

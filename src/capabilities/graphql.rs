@@ -62,7 +62,8 @@ impl CapabilityMutation {
         find_agent(ctx, organization_id, agent_id).await?;
         check("input.capabilityIds", &input.capability_ids)?;
         commit!(store(ctx), capabilities::update(organization_id, agent_id, input.capability_ids))?;
-        Ok(SetAgentCapabilitiesPayload { agent: find_agent(ctx, organization_id, agent_id).await? })
+        let capabilities = read!(store(ctx), capabilities::list(organization_id, vec![agent_id]))?;
+        Ok(SetAgentCapabilitiesPayload { agent: find_agent(ctx, organization_id, agent_id).await?, capabilities })
     }
 }
 
@@ -81,6 +82,8 @@ pub struct SetAgentCapabilitiesInput {
 pub struct SetAgentCapabilitiesPayload {
     /// The agent as it is now.
     agent: Agent,
+    /// What it can do now, in the order in which it was given.
+    capabilities: Vec<AgentCapability>,
 }
 
 /// Looks up what an agent can do.

@@ -10,7 +10,7 @@ pub struct ModelSettings {
     pub openai_api_key: Option<SecretString>,
 
     /// API root of a server that speaks OpenAI's chat completions, for example http://localhost:8080/v1.
-    #[arg(long, env = "OPENAI_BASE_URL")]
+    #[arg(long, env = "OPENAI_BASE_URL", hide_env_values = true)]
     pub openai_base_url: Option<String>,
 
     /// Key of Anthropic or of the server that ANTHROPIC_BASE_URL names.
@@ -18,7 +18,7 @@ pub struct ModelSettings {
     pub anthropic_api_key: Option<SecretString>,
 
     /// API root of a server that speaks Anthropic's messages, for example `https://api.anthropic.com/v1`.
-    #[arg(long, env = "ANTHROPIC_BASE_URL")]
+    #[arg(long, env = "ANTHROPIC_BASE_URL", hide_env_values = true)]
     pub anthropic_base_url: Option<String>,
 
     /// Key of Gemini or of the server that GEMINI_BASE_URL names.
@@ -26,7 +26,7 @@ pub struct ModelSettings {
     pub gemini_api_key: Option<SecretString>,
 
     /// API root of a server that speaks Gemini's API, for example `https://generativelanguage.googleapis.com/v1beta`.
-    #[arg(long, env = "GEMINI_BASE_URL")]
+    #[arg(long, env = "GEMINI_BASE_URL", hide_env_values = true)]
     pub gemini_base_url: Option<String>,
 
     /// Model that answers where nobody chose one; without it, the first that the provider lists.

@@ -112,3 +112,9 @@ async fn take_default(conn: &mut Conn, provider: &LlmProvider) -> Result<()> {
     diesel::update(others).set(change).execute(conn).await?;
     Ok(())
 }
+
+/// Whether any key is sealed here, whoever's it is: the server asks before it makes itself a new key to seal with.
+pub async fn has_sealed(conn: &mut Conn) -> Result<bool> {
+    let sealed = llm_providers::table.filter(llm_providers::api_key.is_not_null()).select(llm_providers::id).limit(1);
+    Ok(sealed.get_result::<Id>(conn).await.optional()?.is_some())
+}

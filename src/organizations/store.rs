@@ -5,7 +5,7 @@ use diesel_async::RunQueryDsl;
 
 use super::auth;
 use super::backend::Conn;
-use crate::auth::{Identity, User};
+use crate::auth::{Identity, Login, RefreshToken, User};
 use crate::db::ids::Id;
 use crate::db::tables::organizations;
 use crate::error::{Error, Result};
@@ -22,10 +22,17 @@ pub async fn get(conn: &mut Conn, id: Id) -> Result<Option<Organization>> {
     Ok(organizations::table.find(id).select(Organization::as_select()).get_result(conn).await.optional()?)
 }
 
-/// Stores a new organization and its first user, who signs in by password. Errors: BAD_USER_INPUT where the address has an account.
-pub async fn sign_up(conn: &mut Conn, organization: Organization, user: User, password_hash: String) -> Result<User> {
+/// Stores a new organization, its first user, who signs in by password, and that user's first login. Errors: BAD_USER_INPUT where the address has an
+/// account.
+pub async fn sign_up(
+    conn: &mut Conn,
+    organization: Organization,
+    (user, password_hash): (User, String),
+    (login, token): (Login, RefreshToken),
+) -> Result<User> {
     create_if_missing(conn, organization).await?;
     if auth::create_user(conn, &user, Some(password_hash)).await? {
+        auth::create_login(conn, login, token).await?;
         return Ok(user);
     }
     Err(Error::bad_input("input.email", "this email cannot be registered"))

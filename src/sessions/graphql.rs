@@ -252,8 +252,8 @@ impl SessionMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The change.")] input: UpdateSessionInput,
     ) -> Result<UpdateSessionPayload> {
-        input.check()?;
         let organization_id = viewer(ctx, Scope::SessionsWrite)?.organization_id;
+        input.check()?;
         let session = commit!(store(ctx), sessions::update(organization_id, input))?;
         // A claim may have passed over the session while this held its lock.
         ctx.data_unchecked::<Signals>().work_waits();

@@ -23,6 +23,8 @@ struct GoogleUser {
     #[serde(default)]
     email_verified: bool,
     name: Option<String>,
+    /// The domain of an organization at Google; nothing for an account of a person's own.
+    hd: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -100,7 +102,11 @@ impl Question<'_> {
 fn google_profile(user: GoogleUser, allowed_domains: &[String]) -> Result<Identity> {
     let email = user.email.filter(|_| user.email_verified).and_then(|email| normal_email(&email));
     let email = email.ok_or_else(unverified)?;
-    let is_of = |domain: &String| email.rsplit_once('@').is_some_and(|(_, of)| of == domain);
+    let of_email = email.rsplit_once('@').map(|(_, domain)| domain);
+    // Where Google names the organization, both must be of it: an address may outlive its owner's place there.
+    let is_of = |domain: &String| {
+        of_email == Some(domain) && user.hd.as_ref().is_none_or(|hosted| hosted.eq_ignore_ascii_case(domain))
+    };
     if !allowed_domains.is_empty() && !allowed_domains.iter().any(is_of) {
         return Err(Error::forbidden("accounts of this e-mail domain may not sign in here"));
     }

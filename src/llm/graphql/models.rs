@@ -104,8 +104,8 @@ impl LlmModelMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The change.")] input: UpdateLlmModelInput,
     ) -> Result<UpdateLlmModelPayload> {
-        input.check()?;
         let organization_id = viewer(ctx, Scope::AgentsWrite)?.organization_id;
+        input.check()?;
         Ok(UpdateLlmModelPayload { model: commit!(store(ctx), llm::update_model(organization_id, input))? })
     }
 

@@ -85,8 +85,8 @@ impl LlmProviderMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The change.")] input: UpdateLlmProviderInput,
     ) -> Result<UpdateLlmProviderPayload> {
-        input.check()?;
         let organization_id = viewer(ctx, Scope::AgentsWrite)?.organization_id;
+        input.check()?;
         let rules = ctx.data_unchecked::<ProviderRules>().clone();
         let provider = commit!(store(ctx), llm::update_provider(organization_id, input, rules))?;
         Ok(UpdateLlmProviderPayload { provider })
