@@ -1,17 +1,26 @@
 //! What is refused: one table of bad requests. Each is asked of REST and, where GraphQL has the question, of GraphQL; each is told what is wrong
 //! and changes nothing.
 
+mod accounts;
 mod agents;
 mod bodies;
+mod capabilities;
+mod choices;
 mod content;
+mod credentials;
+mod files;
+mod given;
 mod ids;
+mod models;
 mod pages;
+mod providers;
 mod sessions;
 
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use crate::app::{Answer, TestApp, answer};
+use self::given::{ADA, Given};
+use crate::app::{Answer, answer};
 use crate::shapes::{ids as ids_of, keys};
 
 /// One bad request.
@@ -20,6 +29,8 @@ struct Case {
     kind: String,
     rest: Option<Rest>,
     graphql: Option<Graphql>,
+    /// What both are sent as `Authorization`, in so many headers, where it is not what the table sends.
+    authorization: Option<Vec<String>>,
     refusal: Refusal,
 }
 
@@ -54,24 +65,15 @@ enum Field {
     Free,
 }
 
-/// What stands before the table is tried.
-struct Given {
-    app: TestApp,
-    agent: String,
-    /// The path of the agent under /v1.
-    agent_path: String,
-    session: String,
-    /// The path of the session under /v1.
-    session_path: String,
-}
-
 const NOT_FOUND: Refusal = Refusal { status: 404, code: "NOT_FOUND", field: Field::Free };
+const UNAUTHENTICATED: Refusal = Refusal { status: 401, code: "UNAUTHENTICATED", field: Field::Absent };
+const FORBIDDEN: Refusal = Refusal { status: 403, code: "FORBIDDEN", field: Field::Absent };
 /// Ids that name nothing, of an agent and of a session.
 const NO_AGENT: &str = "01890000-0000-7000-8000-000000000001";
 const NO_SESSION: &str = "01890000-0000-7000-8000-000000000002";
 
 /// Input that is wrong in one field, as each face spells it.
-fn bad(rest: &'static str, graphql: &'static str) -> Refusal {
+const fn bad(rest: &'static str, graphql: &'static str) -> Refusal {
     Refusal { status: 400, code: "BAD_USER_INPUT", field: Field::Named { rest, graphql } }
 }
 
@@ -81,15 +83,22 @@ fn unreadable(status: u16) -> Refusal {
 }
 
 fn case(kind: impl Into<String>, rest: Rest, graphql: Graphql, refusal: Refusal) -> Case {
-    Case { kind: kind.into(), rest: Some(rest), graphql: Some(graphql), refusal }
+    Case { kind: kind.into(), rest: Some(rest), graphql: Some(graphql), authorization: None, refusal }
 }
 
 fn rest_only(kind: impl Into<String>, rest: Rest, refusal: Refusal) -> Case {
-    Case { kind: kind.into(), rest: Some(rest), graphql: None, refusal }
+    Case { kind: kind.into(), rest: Some(rest), graphql: None, authorization: None, refusal }
 }
 
 fn graphql_only(kind: impl Into<String>, graphql: Graphql, refusal: Refusal) -> Case {
-    Case { kind: kind.into(), rest: None, graphql: Some(graphql), refusal }
+    Case { kind: kind.into(), rest: None, graphql: Some(graphql), authorization: None, refusal }
+}
+
+impl Case {
+    /// The same, asked with these credentials.
+    fn sending(self, authorization: &[&str]) -> Self {
+        Self { authorization: Some(authorization.iter().map(|&text| text.to_owned()).collect()), ..self }
+    }
 }
 
 /// A request without a body.
@@ -116,29 +125,13 @@ fn graphql(document: &'static str, variables: Value) -> Graphql {
 }
 
 impl Given {
-    async fn start() -> Self {
-        let app = TestApp::start().await;
-        let (session_path, session) = app.session().await;
-        app.say(&session_path, "hello").await;
-        app.sse(&session_path, None).await.until("session.completed").await;
-        let agent_path = session_path.split("/sessions").next().unwrap().to_owned();
-        Self { agent: agent_path.rsplit('/').next().unwrap().to_owned(), app, agent_path, session, session_path }
-    }
-
-    /// Everything that is stored, as far as callers can see it.
-    async fn stored(&self) -> Value {
-        let query = "{ agents { nodes { id name updatedAt } } archived: agents(filter: { status: ARCHIVED }) { totalCount }
-            sessions { nodes { id title tags status updatedAt headCursor messages { nodes { id withdrawnAt } } turns { nodes { id status } } } } }";
-        self.app.ask(query, json!({})).await
-    }
-
     /// What is wrong with REST's answer to a case.
-    async fn try_rest(&self, rest: &Rest, refusal: Refusal) -> Option<String> {
+    async fn try_rest(&self, rest: &Rest, authorization: &[String], refusal: Refusal) -> Option<String> {
         let mut request = self.app.http.request(rest.method.clone(), self.app.url(&rest.path)).body(rest.body.clone());
         for (name, value) in &rest.headers {
             request = request.header(name, value);
         }
-        let Answer { status, headers, body } = answer(request).await;
+        let Answer { status, headers, body } = answer(sending(request, authorization)).await;
         let media = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap().to_owned());
         if body.is_string() {
             return Some(format!("{status} without JSON: {body}"));
@@ -161,8 +154,8 @@ impl Given {
     }
 
     /// What is wrong with GraphQL's answer to a case.
-    async fn try_graphql(&self, asked: &Graphql, refusal: Refusal, codes: &[Value]) -> Option<String> {
-        let answer = self.app.graphql(asked.document, asked.variables.clone()).await.body;
+    async fn try_graphql(&self, asked: &Graphql, authorization: &[String], refusal: Refusal) -> Option<String> {
+        let answer = self.graphql(asked.document, &asked.variables, authorization).await;
         let error = &answer["errors"][0];
         let extensions = &error["extensions"];
         let field = match refusal.field {
@@ -171,40 +164,42 @@ impl Given {
             Field::Free => extensions["field"].clone(),
         };
         let fits = extensions["code"] == refusal.code
-            && codes.contains(&extensions["code"])
             && extensions["field"] == field
             && error["message"].as_str().is_some_and(|message| !message.is_empty())
-            && answer
-                .get("data")
-                .is_none_or(|data| data.as_object().is_none_or(|data| data.values().all(Value::is_null)));
+            && answer.get("data").is_none_or(holds_nothing);
         let document = asked.document.split(" {").next().unwrap_or_default();
         (!fits).then(|| format!("{document} answered {answer}, not {} of {field}", refusal.code))
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn bad_input_is_refused_by_both_faces_with_its_field_and_changes_nothing() {
-    let given = Given::start().await;
+fn sending(request: reqwest::RequestBuilder, authorization: &[String]) -> reqwest::RequestBuilder {
+    authorization.iter().fold(request, |request, value| request.header(header::AUTHORIZATION, value.as_bytes()))
+}
+
+/// Whether nothing but null stands in the data.
+fn holds_nothing(data: &Value) -> bool {
+    match data {
+        Value::Object(fields) => fields.values().all(holds_nothing),
+        other => other.is_null(),
+    }
+}
+
+/// Tries the table, row by row.
+async fn try_all(given: &Given, table: impl IntoIterator<Item = Vec<Case>>) {
     let codes = given.app.ask("{ server { errorCodes } }", json!({})).await["server"]["errorCodes"].take();
     let codes: Vec<Value> = serde_json::from_value(codes).unwrap();
-    let table = [
-        agents::cases(&given),
-        sessions::cases(&given),
-        content::cases(&given),
-        pages::cases(&given),
-        ids::cases(&given),
-        bodies::cases(&given),
-    ];
     let mut before = given.stored().await;
     assert_eq!(ids_of(&before["agents"]["nodes"]), [&given.agent]);
     let mut wrong = Vec::new();
-    for Case { kind, rest, graphql, refusal } in table.into_iter().flatten() {
+    for Case { kind, rest, graphql, authorization, refusal } in table.into_iter().flatten() {
+        assert!(codes.contains(&json!(refusal.code)), "{kind}: the schema has no code {}", refusal.code);
+        let authorization = authorization.as_ref().unwrap_or(&given.authorization);
         let mut faults = Vec::new();
         if let Some(rest) = rest {
-            faults.extend(given.try_rest(&rest, refusal).await);
+            faults.extend(given.try_rest(&rest, authorization, refusal).await);
         }
         if let Some(graphql) = graphql {
-            faults.extend(given.try_graphql(&graphql, refusal, &codes).await);
+            faults.extend(given.try_graphql(&graphql, authorization, refusal).await);
         }
         let after = given.stored().await;
         if after != before {
@@ -215,4 +210,35 @@ async fn bad_input_is_refused_by_both_faces_with_its_field_and_changes_nothing()
             .extend(faults.into_iter().map(|fault| format!("{kind}: {}", fault.chars().take(600).collect::<String>())));
     }
     assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_input_is_refused_by_both_faces_with_its_field_and_changes_nothing() {
+    let given = Given::start().await;
+    let table = [
+        agents::cases(&given),
+        sessions::cases(&given),
+        content::cases(&given),
+        capabilities::cases(&given),
+        files::cases(&given),
+        providers::cases(&given),
+        models::cases(&given),
+        choices::cases(&given),
+        pages::cases(&given),
+        ids::cases(&given),
+        bodies::cases(&given),
+    ];
+    try_all(&given, table).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_credentials_and_bad_input_about_them_are_refused_by_both_faces_and_change_nothing() {
+    let given = Given::start_full().await;
+    let table = [
+        accounts::cases(&given),
+        bodies::of_accounts(&given),
+        credentials::cases(&given).await,
+        credentials::without_scopes(&given).await,
+    ];
+    try_all(&given, table).await;
 }

@@ -193,14 +193,24 @@ impl From<PathRejection> for Error {
 const ONLY_IN_GRAPHQL: [&str; 3] = ["input", "filter", "image"];
 
 /// A field's path as REST writes it: `input.systemPrompt` is `system_prompt`, `first` is `limit`, `id` is what the
-/// route calls it.
+/// route calls it, and a place in a list stands in brackets, as where a body is of the wrong shape.
 fn rest_spelling(path: &str, id_name: &str) -> String {
-    let segments = path.split('.').filter(|segment| !ONLY_IN_GRAPHQL.contains(segment)).map(|segment| match segment {
-        "id" => id_name.to_owned(),
-        "first" | "last" => "limit".to_owned(),
-        _ => snake_case(segment),
-    });
-    segments.collect::<Vec<_>>().join(".")
+    let mut spelled = String::with_capacity(path.len() + 4);
+    for segment in path.split('.').filter(|segment| !ONLY_IN_GRAPHQL.contains(segment)) {
+        if segment.bytes().all(|byte| byte.is_ascii_digit()) {
+            spelled += &format!("[{segment}]");
+            continue;
+        }
+        if !spelled.is_empty() {
+            spelled.push('.');
+        }
+        match segment {
+            "id" => spelled.push_str(id_name),
+            "first" | "last" => spelled.push_str("limit"),
+            _ => spelled.push_str(&snake_case(segment)),
+        }
+    }
+    spelled
 }
 
 /// `systemPrompt` and `SystemPrompt` are `system_prompt`.

@@ -54,7 +54,8 @@ operations! {
     "files", "session_id": ListFiles GetFile WriteFile DeleteFile;
     "capabilities", "agent_id": ListCapabilities GetAgentCapabilities SetAgentCapabilities;
     "llm_providers", "provider_id": ListLlmProviders CreateLlmProvider GetLlmProvider UpdateLlmProvider DeleteLlmProvider;
-    "llm_models", "id": ListProviderModels CreateLlmModel ListLlmModels GetLlmModel UpdateLlmModel DeleteLlmModel;
+    "llm_models", "provider_id": ListProviderModels CreateLlmModel;
+    "llm_models", "id": ListLlmModels GetLlmModel UpdateLlmModel DeleteLlmModel;
 }
 
 impl Operation {

@@ -52,26 +52,3 @@ async fn two_at_the_same_moment_make_one_account() {
     statuses.sort_unstable();
     assert_eq!(statuses, [201, 400], "{} {}", first.body, second.body);
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_wrong_with_a_sign_up_is_named() {
-    let app = TestApp::start_full().await;
-    let long = format!("{}@example.com", "a".repeat(250));
-    for (email, password, name, field) in [
-        ("no address", PASSWORD, Some("Ada"), "email"),
-        ("@example.com", PASSWORD, None, "email"),
-        ("a b@example.com", PASSWORD, None, "email"),
-        ("nul\0@example.com", PASSWORD, None, "email"),
-        (long.as_str(), PASSWORD, None, "email"),
-        ("ada@example.com", "1234567", None, "password"),
-        ("ada@example.com", &"a".repeat(1025), None, "password"),
-        ("ada@example.com", PASSWORD, Some(" "), "name"),
-        ("ada@example.com", PASSWORD, Some(&"a".repeat(256)), "name"),
-    ] {
-        let body = json!({ "email": email, "password": password, "name": name });
-        let answer = app.post("/v1/auth/register", body.clone()).await;
-        assert_eq!(refusal(&answer), (400, Some("BAD_USER_INPUT"), Some(field)), "{}", answer.body);
-        let error = app.refused(REGISTER, json!({ "input": body })).await;
-        assert_eq!(refused(&error), (Some("BAD_USER_INPUT"), Some(format!("input.{field}").as_str())));
-    }
-}

@@ -13,6 +13,14 @@ const MESSAGES: &str = "query Messages($id: ID!, $first: Int, $after: String) {
     session(id: $id) { messages(first: $first, after: $after) { nodes { id } } } }";
 const EVENTS: &str = "query Events($id: ID!, $first: Int, $after: EventCursor) {
     session(id: $id) { events(first: $first, after: $after) { nodes { sequence } } } }";
+const FILES: &str =
+    "query Files($id: ID!, $first: Int) { session(id: $id) { files(first: $first) { nodes { path } } } }";
+const PROVIDERS: &str =
+    "query Providers($first: Int, $after: String) { llmProviders(first: $first, after: $after) { nodes { id } } }";
+const MODELS: &str =
+    "query Models($first: Int, $after: String) { llmModels(first: $first, after: $after) { nodes { id } } }";
+const MODELS_OF: &str = "query ModelsOf($id: ID!, $first: Int, $after: String) {
+    llmModels(filter: { providerId: $id }, first: $first, after: $after) { nodes { id } } }";
 
 /// Page sizes as REST and as GraphQL is asked.
 fn limits() -> [(&'static str, Value); 4] {
@@ -24,34 +32,53 @@ const CURSORS: [(&str, &str); 5] =
     [("", ""), ("x", "x"), ("%00", "\0"), ("%F0%9F%A5%9E", "🥞"), ("18446744073709551616", "18446744073709551616")];
 
 pub fn cases(given: &Given) -> Vec<Case> {
+    let events = format!("{}/events", given.session_path);
+    let models_of = format!("/v1/llm-providers/{}/models", given.provider);
     let lists = [
-        ("agents", "/v1/agents".to_owned(), AGENTS, &given.agent),
-        ("sessions", format!("{}/sessions", given.agent_path), SESSIONS, &given.agent),
-        ("messages", format!("{}/messages", given.session_path), MESSAGES, &given.session),
-        ("events", format!("{}/events", given.session_path), EVENTS, &given.session),
+        ("agents", "/v1/agents", AGENTS, &given.agent),
+        ("sessions", &format!("{}/sessions", given.agent_path), SESSIONS, &given.agent),
+        ("messages", &format!("{}/messages", given.session_path), MESSAGES, &given.session),
+        ("events", &events, EVENTS, &given.session),
+        ("providers", "/v1/llm-providers", PROVIDERS, &given.provider),
+        ("models", "/v1/llm-models", MODELS, &given.provider),
+        ("a provider's models", &models_of, MODELS_OF, &given.provider),
     ];
     let mut cases = Vec::new();
     for (list, path, document, id) in lists {
-        for (limit, first) in limits() {
-            let rest = page(format!("{path}?limit={limit}"));
-            let graphql = graphql(document, json!({ "id": id, "first": first }));
-            cases.push(case(format!("{list}: limit {limit}"), rest, graphql, bad("limit", "first")));
-        }
-        for (after, cursor) in CURSORS {
-            let rest = page(format!("{path}?after={after}"));
-            let graphql = graphql(document, json!({ "id": id, "after": cursor }));
-            cases.push(case(format!("{list}: after {after}"), rest, graphql, bad("after", "after")));
-        }
-        // The library says of an Int that is none only that it is none, not which.
-        let large = graphql(document, json!({ "id": id, "first": 4_294_967_296_u64 }));
-        cases.push(graphql_only(format!("{list}: a limit that is no Int"), large, unreadable(400)));
-        for limit in ["limit=0", "limit=4294967296", "limit=", "limit=1.5", "limit=1&limit=2", "limit=%00"] {
-            cases.push(rest_only(format!("{list}: {limit}"), page(format!("{path}?{limit}")), bad("limit", "")));
-        }
-        let twice = page(format!("{path}?after=1&after=2"));
-        cases.push(rest_only(format!("{list}: after twice"), twice, bad("after", "")));
+        cases.extend(of_a_list(list, path, document, id));
     }
-    cases.extend(of_the_stream(&lists_events(given)));
+    // Whatever may be a path is a cursor of files.
+    cases.extend(limits_of("files", &format!("{}/files", given.session_path), FILES, &given.session));
+    cases.extend(of_the_stream(&events));
+    cases
+}
+
+/// What no page of a list may be asked with. The document takes `first` and `after`, and the id as `id` where it has one.
+pub fn of_a_list(list: &str, path: &str, document: &'static str, id: &str) -> Vec<Case> {
+    let mut cases = limits_of(list, path, document, id);
+    for (after, cursor) in CURSORS {
+        let rest = page(format!("{path}?after={after}"));
+        let graphql = graphql(document, json!({ "id": id, "after": cursor }));
+        cases.push(case(format!("{list}: after {after}"), rest, graphql, bad("after", "after")));
+    }
+    cases
+}
+
+fn limits_of(list: &str, path: &str, document: &'static str, id: &str) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (limit, first) in limits() {
+        let rest = page(format!("{path}?limit={limit}"));
+        let graphql = graphql(document, json!({ "id": id, "first": first }));
+        cases.push(case(format!("{list}: limit {limit}"), rest, graphql, bad("limit", "first")));
+    }
+    // The library says of an Int that is none only that it is none, not which.
+    let large = graphql(document, json!({ "id": id, "first": 4_294_967_296_u64 }));
+    cases.push(graphql_only(format!("{list}: a limit that is no Int"), large, unreadable(400)));
+    for limit in ["limit=0", "limit=4294967296", "limit=", "limit=1.5", "limit=1&limit=2", "limit=%00"] {
+        cases.push(rest_only(format!("{list}: {limit}"), page(format!("{path}?{limit}")), bad("limit", "")));
+    }
+    let twice = page(format!("{path}?after=1&after=2"));
+    cases.push(rest_only(format!("{list}: after twice"), twice, bad("after", "")));
     cases
 }
 
@@ -67,10 +94,6 @@ fn of_the_stream(path: &str) -> Vec<Case> {
     }
     cases.push(rest_only("a stream: limit", get(format!("{path}?limit=many")), bad("limit", "")));
     cases
-}
-
-fn lists_events(given: &Given) -> String {
-    format!("{}/events", given.session_path)
 }
 
 /// A page as JSON; events would be a stream otherwise.
