@@ -208,3 +208,20 @@ async fn a_withdrawn_message_is_listed_and_says_so() {
     assert_eq!(withdrawn, [false, true, false]);
     assert!(time(&nodes[1]["withdrawnAt"]) >= time(&waiting["created_at"]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_answer_shows_of_a_message_may_be_sent() {
+    let app = TestApp::start().await;
+    let (path, _) = app.session().await;
+    let parts =
+        json!([{ "type": "text", "text": "Look:" }, { "type": "image", "media_type": "image/png", "data": "AAAA" }]);
+    let send = async |content: &Value| {
+        let body = json!({ "role": "user", "content": content });
+        let sent = app.post(&format!("{path}/messages"), body).await;
+        assert_eq!(sent.status, 201, "{}", sent.body);
+        sent.body["content"].clone()
+    };
+    let shown = send(&parts).await;
+    assert_eq!(shown, json!({ "text": "Look:", "parts": parts }));
+    assert_eq!(send(&shown).await, shown);
+}

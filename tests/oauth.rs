@@ -226,6 +226,22 @@ async fn a_domain_that_is_not_listed_does_not_sign_in_with_google() {
 }
 
 #[tokio::test]
+async fn an_address_of_an_allowed_domain_in_another_organization_does_not_sign_in() {
+    let google = |hd: &str| json!({ "sub": "1", "email": "ada@example.com", "email_verified": true, "hd": hd });
+    let sign_in = async |hd: &str| {
+        let server = OauthServer::start(Script { google: google(hd), ..Script::default() }).await;
+        let mut settings = server.settings();
+        settings.google.google_allowed_domains = vec!["example.com".into()];
+        let oauth = oauth(&settings);
+        let start = begin(&oauth, OauthProvider::Google);
+        let code = server.consent(&start);
+        come_back(&oauth, OauthProvider::Google, &start, &code).await
+    };
+    assert_eq!(sign_in("Example.com").await.expect("a profile").email, "ada@example.com");
+    assert_eq!(refusal(sign_in("other.example").await).0, ErrorCode::Forbidden);
+}
+
+#[tokio::test]
 async fn a_provider_that_says_no_is_heard_only_in_an_attempt_of_this_browser() {
     let server = OauthServer::start(Script::default()).await;
     let oauth = oauth(&server.settings());

@@ -86,3 +86,21 @@ async fn a_token_is_over_when_it_says() {
     let next = app.post("/v1/auth/refresh", json!({ "refresh_token": tokens["refresh_token"] })).await;
     assert_eq!((next.status, &next.body["expires_in"]), (200, &json!(1)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_no_credentials_is_told_nothing_of_what_else_is_wrong() {
+    let app = TestApp::start_full().await;
+    let broken = |path: &str| app.http.post(app.url(path)).header("content-type", "application/json").body("{bad");
+    for request in [
+        broken("/v1/agents"),
+        broken("/v1/auth/api-keys"),
+        app.http.post(app.url("/v1/agents")).header("content-type", "text/plain").body("a"),
+        app.http.get(app.url("/v1/agents/no-id")),
+        app.http.get(app.url("/v1/agents?limit=0")),
+    ] {
+        let answer = crate::app::answer(request).await;
+        assert_eq!((answer.status, &answer.body["code"]), (401, &json!("UNAUTHENTICATED")), "{}", answer.body);
+    }
+    // What everybody may ask is read as ever.
+    assert_eq!(crate::app::answer(broken("/v1/auth/login")).await.status, 400);
+}

@@ -21,6 +21,8 @@ fn routes() -> Vec<(&'static str, &'static str, Value, &'static str)> {
         ("POST", "/v1/agents/A/sessions/S/messages", message, "sessions:write"),
         ("GET", "/v1/agents/A/sessions/S/messages", Value::Null, "sessions:read"),
         ("GET", "/v1/agents/A/sessions/S/events", Value::Null, "sessions:read"),
+        ("PUT", "/v1/agents/A/capabilities", json!({ "capability_ids": ["noop"] }), "agents:write"),
+        ("PUT", "/v1/agents/A/sessions/S/files/a.txt", json!({ "content": "a" }), "sessions:write"),
         ("POST", "/v1/agents/A/sessions/S/cancel", json!({}), "sessions:write"),
         ("DELETE", "/v1/agents/A/sessions/S", Value::Null, "sessions:write"),
         ("DELETE", "/v1/agents/A", Value::Null, "agents:write"),

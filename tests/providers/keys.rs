@@ -194,3 +194,24 @@ fn a_key_file_is_made_once_and_read_by_its_owner_alone() {
     assert!(told(32).contains("can be read by others"));
     assert!(read_or_make(&"postgres://host/name".into(), "k", 32).unwrap().is_none());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_whose_own_key_is_lost_stops_the_start() {
+    if std::env::var_os("TEST_DATABASE_URL").is_some() {
+        return;
+    }
+    let app = TestApp::start_with(|config| config.secrets.secrets_encryption_key = None).await;
+    let kept = json!({ "name": "P", "provider_type": "openai", "api_key": KEY });
+    assert_eq!(app.post("/v1/llm-providers", kept).await.status, 201);
+    let url = secrecy::ExposeSecret::expose_secret(&app.config.database_url).to_owned();
+    let path = url.strip_prefix("sqlite://").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy.db");
+    let vacuum = format!("VACUUM INTO '{}'", copy.display());
+    let mut conn = <diesel::SqliteConnection as diesel::Connection>::establish(path).unwrap();
+    diesel::connection::SimpleConnection::batch_execute(&mut conn, &vacuum).unwrap();
+    let mut config = app.config.clone();
+    config.database_url = format!("sqlite://{}", copy.display()).into();
+    let Err(error) = everruns::app::App::start(config).await else { panic!("it started") };
+    assert!(error.to_string().contains("restore one of them"), "{error}");
+}
