@@ -43,7 +43,7 @@ pub(crate) enum FileEncoding {
 
 /// List a session's files
 ///
-/// By their paths, without what they hold.
+/// By their paths as in a folder, without what they hold: a file that is written again keeps its place.
 #[utoipa::path(get, path = "/v1/agents/{agent_id}/sessions/{session_id}/files", tag = "files",
     params(SessionPath, Page), responses((status = 200, description = "A page of files")))]
 pub(crate) async fn list_files(

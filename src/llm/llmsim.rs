@@ -192,8 +192,9 @@ fn introduction(said: &str, request: &ChatRequest) -> String {
     let said = if quote.is_empty() { "You sent no text.".to_owned() } else { format!("You said: “{quote}”") };
     format!(
         "This is llmsim, the built-in simulator of everruns: no real model has read your message. {said} (I was shown \
-         {shown} of this session.) To talk to a real model, start the server with OPENAI_API_KEY, or with \
-         OPENAI_BASE_URL for any other server that speaks OpenAI's API. To steer the simulator, begin a message with \
+         {shown} of this session.) To talk to a real model, keep a provider and its model \
+         (POST /v1/llm-providers), or start the server with OPENAI_API_KEY, or with OPENAI_BASE_URL for any other server \
+         that speaks OpenAI's API. To steer the simulator, begin a message with \
          /sim, for example: /sim words=100 delay_ms=20"
     )
 }

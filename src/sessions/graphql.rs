@@ -163,7 +163,7 @@ impl Session {
         Ok(SessionEventConnection { edges: edges.collect::<Result<_, Error>>()?, page_info })
     }
 
-    /// Its files, by their paths.
+    /// Its files, by their paths as in a folder: a file that is written again keeps its place.
     async fn files(
         &self,
         ctx: &Context<'_>,
