@@ -14,9 +14,12 @@ use crate::db::types::TimestampSql;
 pub struct Timestamp(jiff::Timestamp);
 
 impl Timestamp {
+    /// The beginning of 1970.
+    pub const EPOCH: Self = Self(jiff::Timestamp::UNIX_EPOCH);
+
     /// This moment, by this machine's clock.
     pub fn now() -> Self {
-        Self::from_microseconds(jiff::Timestamp::now().as_microsecond()).unwrap_or(Self(jiff::Timestamp::UNIX_EPOCH))
+        Self::from_microseconds(jiff::Timestamp::now().as_microsecond()).unwrap_or(Self::EPOCH)
     }
 
     /// Microseconds since 1970; nothing where that is beyond the calendar (year 9999).

@@ -1,5 +1,7 @@
 //! Reads an answer to its end: from frames to pieces, and whether it is whole.
 
+use tokio::time::{Instant, timeout_at};
+
 use super::fault::Fault;
 use super::frames::{Frames, Lost};
 use super::model::{ModelError, ModelPiece, ModelStop, ModelTarget, ModelTimeouts};
@@ -13,6 +15,8 @@ pub(super) struct Answer {
     frames: Frames,
     read: Read,
     said: Said,
+    /// Until when what follows the finish reason is waited for.
+    finish_until: Option<Instant>,
     /// What comes after the pieces that are ready.
     fault: Option<Fault>,
     ended: bool,
@@ -28,7 +32,7 @@ pub(super) async fn next_piece(mut answer: Answer) -> Result<Option<(ModelPiece,
 
 impl Answer {
     pub(super) fn new(target: ModelTarget, timeouts: ModelTimeouts, frames: Frames, read: Read) -> Answer {
-        Answer { target, timeouts, frames, read, said: Said::default(), fault: None, ended: false }
+        Answer { target, timeouts, frames, read, said: Said::default(), finish_until: None, fault: None, ended: false }
     }
 
     async fn next(&mut self) -> Result<Option<ModelPiece>, Fault> {
@@ -43,8 +47,14 @@ impl Answer {
                 return Ok(None);
             }
             let finished = self.said.stop.is_some();
-            let patience = if finished { self.timeouts.after_finish } else { self.timeouts.between_bytes };
-            let read = match self.frames.next(patience).await {
+            let next = self.frames.next(self.timeouts.between_bytes);
+            let next = if finished {
+                let until = *self.finish_until.get_or_insert_with(|| Instant::now() + self.timeouts.after_finish);
+                timeout_at(until, next).await.unwrap_or(Err(Lost::Stalled))
+            } else {
+                next.await
+            };
+            let read = match next {
                 Ok(Some(frame)) => self.take(&frame),
                 Ok(None) => self.end(),
                 // After the finish reason the text is whole: a lost tail costs the usage, not the answer.

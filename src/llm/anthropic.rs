@@ -2,6 +2,8 @@
 //!
 //! Source: <https://docs.anthropic.com/en/api/messages>.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -59,8 +61,23 @@ pub(super) fn request_body(model: &str, request: &ChatRequest) -> Value {
     }
     if !request.tools.is_empty() {
         body["tools"] = request.tools.iter().map(tool).collect();
+    } else if let names = called_names(&request.messages)
+        && !names.is_empty()
+    {
+        // Calls of the past are refused where no tools are declared.
+        body["tools"] =
+            names.into_iter().map(|name| json!({"name": name, "input_schema": {"type": "object"}})).collect();
+        body["tool_choice"] = json!({"type": "none"});
     }
     body
+}
+
+fn called_names(messages: &[ChatMessage]) -> BTreeSet<String> {
+    let calls = messages.iter().flat_map(|message| match message {
+        ChatMessage::Assistant { calls, .. } => calls.as_slice(),
+        _ => &[],
+    });
+    calls.map(|call| calls::safe_name(&call.name)).collect()
 }
 
 pub(super) fn read(frame: &str, said: &mut Said) -> Result<(), Wrong> {

@@ -15,6 +15,8 @@ use super::model::ModelToolCall;
 const ID_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of a tool's name, as all providers take it.
 const NAME_BYTES_MAX: usize = 64;
+/// Bytes kept of a name that a model made up.
+const KEPT_NAME_BYTES_MAX: usize = 256;
 /// Where arguments stand that were no JSON, for providers that take nothing but objects.
 const UNREADABLE_FIELD: &str = "unreadable";
 
@@ -34,6 +36,8 @@ pub(super) struct CallParts {
     arguments: String,
     seam: Seam,
     signature: Option<String>,
+    /// Bytes that the call took and that nobody was told of yet.
+    uncounted: usize,
 }
 
 impl Calls {
@@ -58,19 +62,17 @@ impl Calls {
             }
         };
         let parts = &mut self.parts[at];
-        for (known, told) in [(&mut parts.id, id), (&mut parts.name, name)] {
-            if known.is_empty() {
-                told.clone_into(known);
-            }
-        }
+        parts.name(id, name);
         parts
     }
 
     /// Adds a call that comes in one piece.
     pub(super) fn whole(&mut self, id: &str, name: &str) -> &mut CallParts {
         let at = self.parts.len();
-        self.parts.push(CallParts { id: id.to_owned(), name: name.to_owned(), ..CallParts::default() });
-        &mut self.parts[at]
+        self.parts.push(CallParts::default());
+        let parts = &mut self.parts[at];
+        parts.name(id, name);
+        parts
     }
 
     pub(super) fn has(&self, id: &str) -> bool {
@@ -95,21 +97,34 @@ impl Calls {
 }
 
 impl CallParts {
-    /// The bytes that this adds to the answer.
+    /// Takes id and name, where they are not known yet.
+    fn name(&mut self, id: &str, name: &str) {
+        let name = &name[..name.floor_char_boundary(KEPT_NAME_BYTES_MAX)];
+        for (known, told) in [(&mut self.id, id), (&mut self.name, name)] {
+            if known.is_empty() {
+                told.clone_into(known);
+                self.uncounted += told.len();
+            }
+        }
+    }
+
+    /// The bytes that this adds to the answer, with those of all that the call took since.
     pub(super) fn add_arguments(&mut self, piece: CutText) -> usize {
         let piece = self.seam.join(piece);
         self.arguments.push_str(&piece);
-        piece.len()
+        piece.len() + std::mem::take(&mut self.uncounted)
     }
 
     /// The arguments all at once, of a server that may go on to send them in pieces.
     pub(super) fn begin_arguments(&mut self, all: &Value) {
         if all.as_object().is_some_and(|object| !object.is_empty()) {
             self.arguments = all.to_string();
+            self.uncounted += self.arguments.len();
         }
     }
 
     pub(super) fn sign(&mut self, signature: String) {
+        self.uncounted += signature.len();
         self.signature = Some(signature);
     }
 

@@ -112,7 +112,7 @@ impl Call {
     async fn open(&self, protocol: Protocol, request: &ChatRequest) -> Result<Option<Frames>, Fault> {
         let Call { client, target, timeouts, .. } = self;
         let address = address::of_call(target, protocol).ok_or_else(|| Fault::unaddressed(target))?;
-        let post = address::authorized(client.post(address), target).json(&protocol.body(&target.model, request));
+        let post = address::authorized(client.post(address), target).json(&protocol.body(target, request));
         let deadline = Instant::now() + timeouts.first_byte;
         let sent = timeout_at(deadline, post.send()).await.map_err(|_| Fault::silent(target, timeouts.first_byte))?;
         let mut response = sent.map_err(|error| Fault::unreached(target, error))?;

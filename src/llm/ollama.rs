@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::calls;
 use super::halves::CutText;
-use super::model::{ChatMessage, ChatPart, ChatRequest, ModelStop, ModelToolCall, ToolResult};
+use super::model::{ChatMessage, ChatPart, ChatRequest, ModelStop, ModelTarget, ModelToolCall, ToolResult};
 use super::openai;
 use super::said::{Said, Wrong};
 
@@ -44,12 +44,16 @@ struct Function {
 }
 
 /// The body of a streaming call.
-pub(super) fn request_body(model: &str, request: &ChatRequest) -> Value {
+pub(super) fn request_body(target: &ModelTarget, request: &ChatRequest) -> Value {
     let system = (!request.system.is_empty()).then(|| json!({"role": "system", "content": request.system}));
     let messages: Vec<Value> = system.into_iter().chain(request.messages.iter().flat_map(messages)).collect();
-    let mut body = json!({"model": model, "stream": true, "messages": messages});
+    let mut body = json!({"model": target.model, "stream": true, "messages": messages});
     if !request.tools.is_empty() {
         body["tools"] = request.tools.iter().map(openai::tool).collect();
+    }
+    if let Some(tokens) = target.context_window {
+        // Ollama's own default is small, and what exceeds it is dropped without a word.
+        body["options"] = json!({"num_ctx": tokens});
     }
     body
 }

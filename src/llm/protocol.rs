@@ -33,13 +33,14 @@ impl Protocol {
     }
 
     /// The body of a streaming call.
-    pub(super) fn body(self, model: &str, request: &ChatRequest) -> Value {
+    pub(super) fn body(self, target: &ModelTarget, request: &ChatRequest) -> Value {
+        let model = &target.model;
         match self {
             Protocol::ChatCompletions => openai::request_body(model, request),
             Protocol::Responses => responses::request_body(model, request),
             Protocol::Anthropic => anthropic::request_body(model, request),
             Protocol::Gemini => gemini::request_body(request),
-            Protocol::Ollama => ollama::request_body(model, request),
+            Protocol::Ollama => ollama::request_body(target, request),
         }
     }
 

@@ -1,9 +1,14 @@
 //! What a model is given: the system prompt, the tools and the history, turn by turn, as much of it as fits.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
+use super::step::signature_for;
 use crate::capabilities::Tool;
-use crate::llm::{ChatMessage, ChatPart, ChatRequest, ModelToolCall, ToolDefinition, ToolResult};
+use crate::llm::{
+    ChatMessage, ChatPart, ChatRequest, ModelTarget, ModelToolCall, ProviderType, ToolDefinition, ToolResult,
+};
 use crate::messages::{ContentPart, Exchange, Message, MessageContent};
 use crate::turns::{Step, StepStatus, ToolCall, ToolCallStatus, TurnStatus};
 
@@ -13,6 +18,8 @@ const TOKEN_BYTES: usize = 4;
 const IMAGE_TOKENS: usize = 1_000;
 /// One part in so many of a model's window is kept free for its answer.
 const ANSWER_SHARE: usize = 4;
+/// Bytes of a call's id that every provider takes.
+const CALL_ID_BYTES_MAX: usize = 40;
 
 /// What a model is told of a call whose end nobody knows.
 const UNKNOWN: &str = "unknown: the result of this call was lost";
@@ -20,11 +27,12 @@ const UNKNOWN: &str = "unknown: the result of this call was lost";
 /// The request of the last turn in `history`: every user's words with the answer that they got. A failed turn gives the user's words only, and
 /// neighbours of one role are joined, since many models insist that roles alternate. What exceeds the model's window, in tokens, is left out from
 /// the oldest turn on, whole turns at a time; the last one is never left out.
-pub(super) fn of(system: &str, tools: &[&Tool], history: &[Exchange], window: Option<i64>) -> ChatRequest {
+pub(super) fn of(system: &str, tools: &[&Tool], history: &[Exchange], target: &ModelTarget) -> ChatRequest {
     let tools: Vec<_> = tools.iter().map(|tool| definition(tool)).collect();
-    let turns: Vec<Vec<ChatMessage>> = history.iter().map(turn).collect();
+    let mut ids = HashSet::new();
+    let turns: Vec<_> = history.iter().map(|exchange| turn(exchange, target.provider_type, &mut ids)).collect();
     let mut kept = turns.len();
-    if let Some(window) = window.and_then(|window| usize::try_from(window).ok()) {
+    if let Some(window) = target.context_window.and_then(|window| usize::try_from(window).ok()) {
         let asked = tokens(system) + tools.iter().map(tokens_of_tool).sum::<usize>();
         let mut free = (window - window / ANSWER_SHARE).saturating_sub(asked);
         let fits = |turn: &&Vec<ChatMessage>| {
@@ -46,16 +54,18 @@ fn definition(tool: &Tool) -> ToolDefinition {
     ToolDefinition { name, description, parameters: tool.parameters.0.clone() }
 }
 
-fn turn(exchange: &Exchange) -> Vec<ChatMessage> {
+/// What a turn said. `ids` are those of the calls before it.
+fn turn(exchange: &Exchange, provider_type: ProviderType, ids: &mut HashSet<String>) -> Vec<ChatMessage> {
     let mut messages = vec![ChatMessage::User(parts(&exchange.message))];
     if exchange.turn.status == TurnStatus::Failed {
         return messages;
     }
     for (step, calls) in exchange.steps.iter().filter(|(step, calls)| is_kept(step, calls)) {
-        let made = calls.iter().map(made).collect();
+        let named: Vec<_> = calls.iter().map(|call| (call, call_id(call, ids))).collect();
+        let made = named.iter().map(|(call, id)| made(call, id.clone(), provider_type)).collect();
         messages.push(ChatMessage::Assistant { text: step.text.clone(), calls: made });
         if !calls.is_empty() {
-            messages.push(ChatMessage::ToolResults(calls.iter().map(answered).collect()));
+            messages.push(ChatMessage::ToolResults(named.into_iter().map(|(call, id)| answered(call, id)).collect()));
         }
     }
     messages
@@ -65,22 +75,26 @@ fn is_kept(step: &Step, calls: &[ToolCall]) -> bool {
     step.status != StepStatus::Abandoned && !(step.text.is_empty() && calls.is_empty())
 }
 
-fn made(call: &ToolCall) -> ModelToolCall {
+fn made(call: &ToolCall, id: String, provider_type: ProviderType) -> ModelToolCall {
     let (name, arguments) = (call.name.clone(), call.arguments.0.clone());
-    ModelToolCall { id: call_id(call), name, arguments, signature: call.signature.clone() }
+    ModelToolCall { id, name, arguments, signature: signature_for(call, provider_type) }
 }
 
-fn answered(call: &ToolCall) -> ToolResult {
+fn answered(call: &ToolCall, call_id: String) -> ToolResult {
     let (content, is_error) = match (call.status, &call.result, &call.error) {
         (ToolCallStatus::Completed, Some(result), _) => (result.0.to_string(), false),
         (ToolCallStatus::Failed, _, Some(error)) => (error.clone(), true),
         _ => (UNKNOWN.to_owned(), true),
     };
-    ToolResult { call_id: call_id(call), name: call.name.clone(), content, is_error }
+    ToolResult { call_id, name: call.name.clone(), content, is_error }
 }
 
-fn call_id(call: &ToolCall) -> String {
-    call.provider_call_id.clone().unwrap_or_else(|| call.call_key.clone())
+/// The provider's own name of a call, or ours where that is too long for another provider or stands in the request already.
+fn call_id(call: &ToolCall, ids: &mut HashSet<String>) -> String {
+    let own = call.provider_call_id.clone().filter(|id| id.len() <= CALL_ID_BYTES_MAX && !ids.contains(id));
+    let id = own.unwrap_or_else(|| call.call_key.clone());
+    ids.insert(id.clone());
+    id
 }
 
 /// Adds a message; one of the same role as the one before is joined to it.

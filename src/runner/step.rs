@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::db::types::Json;
 use crate::events::{Channel, StopReason};
-use crate::llm::{ModelEnd, ModelError, ModelPiece, ModelStop, ModelToolCall};
+use crate::llm::{ModelEnd, ModelError, ModelPiece, ModelStop, ModelToolCall, ProviderType};
 use crate::turns::{Step, ToolCall, TurnError};
 
 /// How a model call ended.
@@ -19,6 +19,7 @@ pub(super) enum Said {
 /// Follows the model's answer into the step and, as it comes, to everybody who watches.
 pub(super) async fn run(
     mut answer: BoxStream<'static, Result<ModelPiece, ModelError>>,
+    provider_type: ProviderType,
     step: &mut Step,
     channel: &Channel,
 ) -> Result<Said, TurnError> {
@@ -31,7 +32,7 @@ pub(super) async fn run(
                 channel.append(step.started_sequence, &text);
             }
             ModelPiece::Reasoning(text) => step.reasoning.get_or_insert_default().push_str(&storable(text)),
-            ModelPiece::ToolCall(call) => calls.push(started(step, calls.len(), call)),
+            ModelPiece::ToolCall(call) => calls.push(started(step, calls.len(), call, provider_type)),
             ModelPiece::End(end) => return Ok(finish(step, end, calls)),
         }
     }
@@ -53,12 +54,19 @@ fn finish(step: &mut Step, ModelEnd { stop, usage }: ModelEnd, calls: Vec<ToolCa
     }
 }
 
-fn started(step: &Step, position: usize, call: ModelToolCall) -> ToolCall {
+fn started(step: &Step, position: usize, call: ModelToolCall, provider_type: ProviderType) -> ToolCall {
     let position = i64::try_from(position).unwrap_or(i64::MAX);
     let arguments = Json(storable_json(call.arguments));
     let provider_call_id = Some(storable(call.id)).filter(|id| !id.is_empty());
-    let signature = call.signature.map(storable);
+    // With who attached it: nobody else knows what to do with it.
+    let signature = call.signature.map(|signature| storable(format!("{provider_type} {signature}")));
     ToolCall { provider_call_id, signature, ..ToolCall::started(step, position, storable(call.name), arguments) }
+}
+
+/// What was attached to the call, where this type of provider did it.
+pub(super) fn signature_for(call: &ToolCall, provider_type: ProviderType) -> Option<String> {
+    let (attached_by, signature) = call.signature.as_deref()?.split_once(' ')?;
+    (attached_by == provider_type.as_str()).then(|| signature.to_owned())
 }
 
 /// A text that can be stored: PostgreSQL's holds every character but NUL.

@@ -24,11 +24,15 @@ const STEPS_MAX: i64 = 32;
 const STORE_RETRY: Duration = Duration::from_secs(1);
 /// How often something is stored as it is while the database refuses it for another reason: one that is restarting does so for a moment.
 const STORE_TRIES: u32 = 3;
+/// How often a turn is begun whose end the database refuses for good.
+const ATTEMPTS_MAX: i64 = 3;
 /// Events shown at once of a turn that was lost.
 const SHOWN_MAX: i64 = 100;
 
 /// What a tool call is told that nobody waits for any more.
 const CANCELLED: &str = "cancelled";
+/// What a tool call is told whose turn failed meanwhile.
+const TURN_FAILED: &str = "the turn failed while it ran";
 
 /// A turn as far as it has come.
 struct Answering<'r> {
@@ -128,9 +132,9 @@ impl Answering<'_> {
         history: &[Exchange],
     ) -> Result<Said, End> {
         self.step.model.clone_from(&target.model);
-        let request = request::of(system_prompt, tools, history, target.context_window);
+        let request = request::of(system_prompt, tools, history, target);
         let answer = self.runner.models.client(target).stream(target, request);
-        let following = step::run(answer, &mut self.step, &self.channel);
+        let following = step::run(answer, target.provider_type, &mut self.step, &self.channel);
         tokio::select! {
             biased;
             () = self.running.stopped() => Err(End::Cancelled),
@@ -191,7 +195,8 @@ impl Answering<'_> {
     /// Stores the end, again and again while the database is out of reach: what was said shall not be lost. An end that cannot be stored as it is
     /// becomes a failure. What tools still do is given up.
     async fn finish(mut self, mut outcome: Outcome) -> bool {
-        let given_up = |call: ToolCall| call.ended(Err(CANCELLED.to_owned()));
+        let why = if matches!(outcome, Outcome::Failed(_)) { TURN_FAILED } else { CANCELLED };
+        let given_up = |call: ToolCall| call.ended(Err(why.to_owned()));
         let calls: Vec<_> = std::mem::take(&mut self.calls).into_iter().map(given_up).collect();
         let mut refused = 0;
         loop {
@@ -208,7 +213,8 @@ impl Answering<'_> {
                 }
                 Err(error) if matches!(outcome, Outcome::Failed(_)) => {
                     tracing::error!(?error, turn = %self.turn.id, "the end of a turn could not be stored");
-                    return false;
+                    // Each try asks the model anew.
+                    return self.turn.attempts < ATTEMPTS_MAX && self.leave().await;
                 }
                 Err(error) => {
                     tracing::error!(?error, turn = %self.turn.id, "the end of a turn could not be stored, it is stored as failed");
@@ -232,6 +238,8 @@ impl Answering<'_> {
             Ok(_) => {}
             Err(error) => tracing::warn!(?error, "watchers see the end of a turn when they come back"),
         }
+        // Held no longer, before it is given up: else its lease could be renewed once more.
+        drop(self.running);
         if let Err(error) = commit!(&self.runner.store, turns::give_up(turn)) {
             tracing::warn!(?error, "a turn could not be given up, its lease will run out");
         }

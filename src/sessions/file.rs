@@ -146,6 +146,12 @@ impl FileEdit {
             let many = format!("old_text stands in the file {places} times: give more of it, or set replace_all");
             return Err(Error::bad_input("old_text", many));
         }
+        // Asked first: a short text in many places and a long one for it would be more than there is memory.
+        let added = places.checked_mul(self.new_text.len());
+        let size = added.and_then(|added| (text.len() - places * self.old_text.len()).checked_add(added));
+        if size.is_none_or(|size| size > FILE_BYTES_MAX) {
+            return Err(too_large("new_text"));
+        }
         Ok((text.replace(&self.old_text, &self.new_text), places))
     }
 }

@@ -101,7 +101,7 @@ pub struct ToolCall {
     pub started_at: Timestamp,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
-    /// What the provider attached to the call and wants back with it.
+    /// What the provider attached to the call and wants back with it; before it stand the provider's type and a space.
     #[graphql(skip)]
     pub signature: Option<String>,
     /// The provider's own name of the call.

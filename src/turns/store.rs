@@ -49,6 +49,9 @@ static CLAIM: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
+/// The lease of a turn that anybody may claim at once.
+const GIVEN_UP: Timestamp = Timestamp::EPOCH;
+
 /// The system prompt of a session's agent.
 const SYSTEM_PROMPT: &str = "(SELECT a.system_prompt FROM agents a WHERE a.organization_id = sessions.organization_id AND a.id = sessions.agent_id)";
 
@@ -136,9 +139,10 @@ async fn begin_step(conn: &mut Conn, turn: &Turn, step: &mut Step) -> Result<Eve
     Ok(started)
 }
 
-/// Gives a step its number; gives back the event of its beginning.
+/// Gives a step, which begins now, its number; gives back the event of its beginning.
 pub fn step_started(turn: &Turn, step: &mut Step, sequence: i64) -> Event {
     step.started_sequence = sequence;
+    step.started_at = Timestamp::now();
     let event = Event::new(turn.organization_id, turn.session_id, turn.id, EventKind::StepStarted);
     Event { sequence, step_id: Some(step.id), ..event }
 }
@@ -167,9 +171,8 @@ async fn abandon_steps(conn: &mut Conn, turn: &Turn) -> Result<()> {
 
 /// Gives up running turns so that they can be claimed at once: this owner's, or all of them where nobody else can be alive.
 pub async fn release(conn: &mut Conn, owner: Option<String>) -> Result<()> {
-    let lost = Timestamp::from_microseconds(0);
-    let running =
-        diesel::update(turns::table.filter(turns::status.eq(TurnStatus::Running))).set(turns::lease_until.eq(lost));
+    let running = turns::table.filter(turns::status.eq(TurnStatus::Running));
+    let running = diesel::update(running).set(turns::lease_until.eq(GIVEN_UP));
     match owner {
         Some(owner) => running.filter(turns::owner.eq(owner)).execute(conn).await?,
         None => running.execute(conn).await?,
@@ -181,16 +184,18 @@ pub async fn release(conn: &mut Conn, owner: Option<String>) -> Result<()> {
 pub async fn give_up(conn: &mut Conn, turn: Turn) -> Result<()> {
     let row = turns::table.find((turn.organization_id, turn.session_id, turn.message_sequence));
     let ours = row.filter(turns::epoch.eq(turn.epoch)).filter(turns::status.eq(TurnStatus::Running));
-    let lost = Timestamp::from_microseconds(0);
-    diesel::update(ours).set(turns::lease_until.eq(lost)).execute(conn).await?;
+    diesel::update(ours).set(turns::lease_until.eq(GIVEN_UP)).execute(conn).await?;
     Ok(())
 }
 
-/// Holds these running turns for another `lease_ms`, where they are still this owner's.
+/// Holds these running turns for another `lease_ms`, where they are still this owner's and were not given up.
 pub async fn renew(conn: &mut Conn, owner: String, ids: Vec<Id>, lease_ms: i64) -> Result<()> {
     let (now, millisecond) = (backend::NOW, backend::MILLISECOND);
     let until = sql(&format!("{now} + ")).bind::<BigInt, _>(lease_ms).sql(&format!(" * {millisecond}"));
-    let held = turns::table.filter(turns::status.eq(TurnStatus::Running)).filter(turns::owner.eq(owner));
+    let held = turns::table
+        .filter(turns::status.eq(TurnStatus::Running))
+        .filter(turns::owner.eq(owner))
+        .filter(turns::lease_until.gt(GIVEN_UP));
     let renewed = diesel::update(held.filter(turns::id.eq_any(ids))).set(turns::lease_until.eq(until));
     renewed.execute(conn).await?;
     Ok(())

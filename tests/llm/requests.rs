@@ -195,6 +195,24 @@ fn ollama_body() -> Value {
 }
 
 #[tokio::test]
+async fn anthropic_is_told_of_past_calls_where_no_tools_are_left() {
+    let face = FACES.into_iter().find(|face| face.name == "anthropic").unwrap();
+    let (_, body) = sent(&face, ChatRequest { tools: Vec::new(), ..conversation() }).await;
+    let tool = |name: &str| json!({"name": name, "input_schema": {"type": "object"}});
+    assert_eq!(body["tools"], json!([tool("look"), tool(MADE_UP)]));
+    assert_eq!(body["tool_choice"], json!({"type": "none"}));
+}
+
+#[tokio::test]
+async fn ollama_is_told_how_much_its_model_takes() {
+    let face = FACES.into_iter().find(|face| face.name == "ollama").unwrap();
+    let mut server = Server::start([face.reply(&(face.text)())]);
+    let target = ModelTarget { context_window: Some(32_768), ..face.target(&server) };
+    ask(models(ModelSettings::default()).client(&target), &target, user("hello")).await.end.unwrap();
+    assert_eq!(server.request().await.body["options"], json!({"num_ctx": 32_768}));
+}
+
+#[tokio::test]
 async fn the_key_goes_where_the_provider_looks_for_it() {
     let heads = [
         ("post /v1/chat/completions ", format!("authorization: bearer {KEY}")),

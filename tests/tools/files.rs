@@ -24,6 +24,8 @@ async fn a_model_writes_reads_and_edits_what_people_see() {
     assert!(files.call("edit_file", edit("two", "2", false)).await.unwrap_err().contains("does not stand"));
     assert!(files.call("edit_file", edit("e", "E", false)).await.unwrap_err().contains("3 times"));
     assert_eq!(files.call("edit_file", edit("e", "E", true)).await.unwrap()["replaced"], 3);
+    let large = edit("\n", &"x".repeat(400 * 1024), true);
+    assert!(files.call("edit_file", large).await.unwrap_err().contains("at most 1048576 bytes"));
     let whole = files.call("read_file", json!({ "path": "notes/a.md" })).await.unwrap();
     assert_eq!(whole["content"], "onE\n2\nthrEE é\n");
     let stat = files.call("stat_file", json!({ "path": "notes/a.md" })).await.unwrap();

@@ -21,6 +21,8 @@ fn pages() -> Router {
         .route("/picture", get(|| async { ([(header::CONTENT_TYPE, "image/png")], vec![0_u8; 9]) }))
         .route("/large", get(|| async { "x".repeat(3 * 1024 * 1024) }))
         .route("/deep", get(|| async { Html("<div>".repeat(2_000) + "deep") }))
+        .route("/bold", get(|| async { Html(bold()) }))
+        .route("/many", get(|| async { Html(format!("<p{}>seen <i\nid='>'>well</i></p>", " a".repeat(300_000))) }))
         .route("/moved", get(|| async { Redirect::permanent("/moved/again") }))
         .route("/moved/again", get(|| async { Redirect::temporary("../page") }))
         .route("/round", get(|| async { Redirect::to("/round") }))
@@ -49,6 +51,23 @@ async fn pages_are_read_as_markdown_and_text() {
     assert_eq!((&deep["content"], &deep["truncated"]), (&json!(""), &json!(true)));
     let large = browser.call("web_fetch", json!({ "url": format!("{web}/large") })).await.unwrap();
     assert_eq!((large["content"].as_str().unwrap().len(), &large["truncated"]), (50_000, &json!(true)));
+}
+
+/// A page that would have 80 million elements if each of its tags counted as another one.
+fn bold() -> String {
+    let tags: String = (0..9_000).map(|id| format!("<b id={id}>")).collect();
+    format!("<p>{tags}{}", "<p>x".repeat(9_000))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_that_are_made_to_hurt_are_read_all_the_same() {
+    let web = serve(pages()).await;
+    let app = start_with_web().await;
+    let browser = Toolbox::of(&app, "web_fetch").await;
+    let bold = browser.call("web_fetch", json!({ "url": format!("{web}/bold") })).await.unwrap();
+    assert!(bold["content"].as_str().unwrap().matches('x').count() > 3_000, "{}", &bold["content"]);
+    let many = browser.call("web_fetch", json!({ "url": format!("{web}/many") })).await.unwrap();
+    assert_eq!((&many["content"], &many["truncated"]), (&json!("seen *well*"), &json!(false)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

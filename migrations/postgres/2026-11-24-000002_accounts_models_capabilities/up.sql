@@ -126,7 +126,8 @@ ALTER TABLE tool_calls ADD COLUMN provider_call_id TEXT;
 CREATE TABLE session_files (
     organization_id UUID NOT NULL,
     session_id UUID NOT NULL,
-    path TEXT NOT NULL,
+    -- In the order of its bytes, whatever the database's language.
+    path TEXT COLLATE "C" NOT NULL,
     content BYTEA NOT NULL,
     encoding TEXT NOT NULL,
     created_at TIMESTAMPTZ NOT NULL,
