@@ -54,6 +54,14 @@ pub struct Config {
     #[arg(long, env = "TURN_LEASE_MS", default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(300..))]
     pub turn_lease_ms: u64,
 
+    /// NATS server that carries what replicas tell each other faster than PostgreSQL does: nats://HOST:PORT, with PostgreSQL only.
+    #[arg(long, env = "NATS_URL", hide_env_values = true)]
+    pub nats_url: Option<SecretString>,
+
+    /// Whether this process answers turns: on, or off, and it answers requests only.
+    #[arg(long, env = "RUNNER", value_enum, default_value_t = Switch::On)]
+    pub runner: Switch,
+
     #[command(flatten)]
     pub auth: AuthSettings,
 

@@ -358,6 +358,8 @@ fn config(database_url: String) -> Config {
         port: 0,
         database_url: database_url.into(),
         turn_lease_ms: 15_000,
+        nats_url: None,
+        runner: Switch::On,
         auth: AuthSettings::default(),
         models: ModelSettings::default(),
         secrets: secret_settings(),

@@ -9,7 +9,7 @@ const LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// The modules from the top down: each may name those below it and itself.
-const LAYERS: [&[&str]; 20] = [
+const LAYERS: [&[&str]; 21] = [
     &["main"],
     &["app"],
     &["edge", "runner"],
@@ -24,6 +24,7 @@ const LAYERS: [&[&str]; 20] = [
     &["llm"],
     &["organizations"],
     &["auth"],
+    &["bus"],
     &["db"],
     &["page"],
     &["validate"],

@@ -81,6 +81,7 @@ tables! {
         created_at -> TimestampSql,
         started_at -> Nullable<TimestampSql>,
         finished_at -> Nullable<TimestampSql>,
+        fruitless_claims -> BigInt,
     }
     steps (organization_id, session_id, started_sequence) {
         organization_id -> IdSql,
@@ -220,5 +221,13 @@ tables! {
         encoding -> Text,
         created_at -> TimestampSql,
         updated_at -> TimestampSql,
+    }
+    idempotency_keys (organization_id, key_hash) {
+        organization_id -> IdSql,
+        key_hash -> Binary,
+        mutation -> Text,
+        input_hash -> Binary,
+        row_id -> IdSql,
+        created_at -> TimestampSql,
     }
 }

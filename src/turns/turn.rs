@@ -51,6 +51,9 @@ pub struct Turn {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// Claims in a row that led to nothing stored.
+    #[graphql(skip)]
+    pub fruitless_claims: i64,
 }
 
 text_enum! {
@@ -129,6 +132,7 @@ impl Turn {
             created_at: Timestamp::now(),
             started_at: None,
             finished_at: None,
+            fruitless_claims: 0,
         }
     }
 
