@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Accounts;
+use crate::bus::Bus;
 use crate::clock::Timestamp;
 use crate::config::{AuthMode, Config};
 use crate::db::{Counters, Store, commit, key_file, read};
@@ -22,6 +23,7 @@ use crate::graphql;
 use crate::llm::{ModelTimeouts, Models, ProviderRules};
 use crate::organizations::{DEFAULT_ORGANIZATION, Organization};
 use crate::outbound::{self, Reach};
+use crate::replica;
 use crate::runner::{Runner, Web};
 use crate::secrets::{KEY_BYTES, Secrets};
 use crate::turns::Signals;
@@ -40,6 +42,7 @@ pub struct App {
     feed: Feed,
     runner: Arc<Runner>,
     counters: Arc<Counters>,
+    stop_listening: CancellationToken,
 }
 
 impl App {
@@ -56,11 +59,14 @@ impl App {
         let default = Organization { id: DEFAULT_ORGANIZATION, name: "Default".into(), created_at: Timestamp::now() };
         commit!(&store, organizations::create_if_missing(default))?;
         let accounts = Accounts::open(&config.auth, &config.database_url, store.clone(), DEFAULT_ORGANIZATION).await?;
-        let (feed, signals) = (Feed::default(), Signals::default());
+        let bus = Bus::default();
+        let (feed, signals) = (Feed::new(bus.clone()), Signals::new(bus.clone()));
         let rules = provider_rules(&config, &store).await?;
         let models = models(&config, &rules)?;
         let lease = Duration::from_millis(config.turn_lease_ms);
         let web = Web::new(&config.outbound_allowed_hosts)?;
+        let stop_listening = CancellationToken::new();
+        replica::listen(&store, &bus, feed.clone(), signals.clone(), stop_listening.clone());
         let runner = Runner::new(store.clone(), feed.clone(), signals.clone(), models, web, lease);
         let schema = graphql::schema(store.clone(), accounts.clone(), feed.clone(), signals, rules);
         let gateway = Gateway::new(schema, store, accounts.clone(), config.introspection);
@@ -78,7 +84,7 @@ impl App {
         let (rest, _) = everruns_rest::router(gateway.clone());
         let router = edge::check_origins(edge::router(gateway, config.graphiql).merge(rest), settings);
         runner.start().await?;
-        Ok(Self { router, listener, address, feed, runner, counters })
+        Ok(Self { router, listener, address, feed, runner, counters, stop_listening })
     }
 
     /// Where it listens.
@@ -97,7 +103,7 @@ impl App {
     }
 
     async fn serve(self, stop: CancellationToken) -> Result<()> {
-        let Self { router, listener, feed, runner, .. } = self;
+        let Self { router, listener, feed, runner, stop_listening, .. } = self;
         let signal = stop.clone();
         let serving =
             axum::serve(Sockets(listener), router).with_graceful_shutdown(async move { signal.cancelled().await });
@@ -105,6 +111,7 @@ impl App {
         stop.cancelled().await;
         feed.stop();
         runner.stop().await;
+        stop_listening.cancel();
         match tokio::time::timeout(DRAIN, serving).await {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(error))) => Err(Error::internal(error)),

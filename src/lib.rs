@@ -8,7 +8,7 @@
 //!
 //! # Arrows
 //! They point down only, and `tests/tidy.rs` says so:
-//! `main > app > edge > gateway > graphql > <noun>/graphql.rs`, `app > runner`, both `> messages > turns > sessions > events > agents >
+//! `main > app > edge > gateway > graphql > <noun>/graphql.rs`, `app > runner, replica`, all `> messages > turns > sessions > events > agents >
 //! capabilities > llm > organizations > auth > bus > db > page, validate, secrets, clock, outbound, error, config`. All `<noun>/graphql.rs` are one
 //! layer. SQL stands in store files and
 //! [`db`], the environment is read in [`config`], axum is named in [`edge`] (and where `app` serves), reqwest in [`outbound`].
@@ -21,6 +21,7 @@ pub mod edge;
 pub mod gateway;
 pub mod graphql;
 mod library_errors;
+pub mod replica;
 pub mod runner;
 
 pub mod messages;

@@ -12,7 +12,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 const LAYERS: [&[&str]; 21] = [
     &["main"],
     &["app"],
-    &["edge", "runner"],
+    &["edge", "runner", "replica"],
     &["gateway"],
     &["graphql", "library_errors"],
     &["messages"],

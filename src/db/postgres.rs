@@ -23,8 +23,10 @@ pub type Backend = diesel::pg::Pg;
 pub const NOW: &str = "now()";
 /// What times are counted in, for one millisecond.
 pub const MILLISECOND: &str = "INTERVAL '1 millisecond'";
-/// Whether the lease of turn `t` is over.
-pub const LEASE_IS_OVER: &str = "t.lease_until < now()";
+/// Whether the lease of turn `t` is over, for owner `$1` who holds for `$2` milliseconds: its own turns it takes again only after another lease,
+/// since it would rather prolong them.
+pub const LEASE_IS_OVER: &str = "t.lease_until < now() \
+     AND (t.owner IS NULL OR t.owner <> $1 OR t.lease_until < now() - $2 * INTERVAL '1 millisecond')";
 /// A row that another replica is claiming is passed over.
 pub const SKIP_LOCKED: &str = "FOR UPDATE SKIP LOCKED";
 

@@ -33,8 +33,10 @@ pub type Backend = diesel::sqlite::Sqlite;
 pub const NOW: &str = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)";
 /// What [`NOW`] and times are counted in, for one millisecond.
 pub const MILLISECOND: &str = "1000";
-/// Whether the lease of turn `t` is over. Nobody else can be alive, so only a turn that was given up: this machine may have slept.
-pub const LEASE_IS_OVER: &str = "t.lease_until = 0";
+/// Whether the lease of turn `t` is over. Nobody else can be alive, so only one that was given up, or that waits without an owner: this machine may
+/// have slept.
+pub const LEASE_IS_OVER: &str =
+    "(t.lease_until = 0 OR (t.owner IS NULL AND t.lease_until < CAST(unixepoch('subsec') * 1000000 AS INTEGER)))";
 /// One writer at a time: nothing to skip.
 pub const SKIP_LOCKED: &str = "";
 

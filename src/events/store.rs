@@ -1,5 +1,6 @@
 //! How events are kept.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Nullable, Text};
@@ -7,7 +8,7 @@ use diesel_async::RunQueryDsl;
 
 use super::backend::{Backend, Conn};
 use crate::db::ids::Id;
-use crate::db::tables::{events, steps};
+use crate::db::tables::{events, sessions, steps};
 use crate::db::types::{IdSql, TimestampSql};
 use crate::error::Result;
 use crate::events::{Event, EventKind};
@@ -58,6 +59,18 @@ pub async fn step_text(
         .find((organization_id, session_id, sequence))
         .select((steps::text, steps::status.eq_any([ABANDONED, RUNNING])));
     Ok(step.get_result(conn).await.optional()?)
+}
+
+/// Of each of these sessions, whose organizations stand in the same order: its id, the number of its newest event, and how many bytes of the text
+/// after that are stored.
+pub async fn heads(conn: &mut Conn, organization_ids: Vec<Id>, session_ids: Vec<Id>) -> Result<Vec<(Id, i64, i64)>> {
+    let text_bytes = "COALESCE((SELECT CAST(octet_length(t.text) AS BIGINT) FROM steps t WHERE t.organization_id = sessions.organization_id \
+         AND t.session_id = sessions.id AND t.started_sequence = sessions.next_event_sequence - 1 AND t.status <> 'abandoned'), 0)";
+    let found = sessions::table
+        .filter(sessions::organization_id.eq_any(organization_ids))
+        .filter(sessions::id.eq_any(session_ids))
+        .select((sessions::id, sessions::next_event_sequence - 1_i64, sql::<BigInt>(text_bytes)));
+    Ok(found.load(conn).await?)
 }
 
 /// Stored events after number `after`, of these kinds where some are named.

@@ -2,18 +2,21 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::stream::{self, Stream};
 use tokio::sync::watch::Receiver;
 
-use super::feed::Next;
+use super::channel::Next;
 use super::{Channel, Cursor, Event, Live};
 use crate::db::ids::Id;
 use crate::db::{Store, read};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 
 /// Events read from the database at once.
 const BACKFILL_PAGE: u16 = 64;
+/// How long to wait before a database that is out of reach is asked again.
+const READ_RETRY: Duration = Duration::from_millis(500);
 
 struct Watcher {
     store: Store,
@@ -39,6 +42,7 @@ pub async fn watch(
 ) -> Result<impl Stream<Item = Result<Live>> + use<>> {
     let changed = channel.changes();
     let cursor = after.unwrap_or_default();
+    channel.enter(organization_id, head);
     check(store, &channel, (organization_id, session_id), cursor, head).await?;
     let watcher = Watcher {
         store: store.clone(),
@@ -100,7 +104,16 @@ impl Watcher {
                 return Ok(Some(live));
             }
             if !self.backfilled {
-                self.read_rows().await?;
+                match self.read_rows().await {
+                    // The stream outlives the database: it goes on when that is back.
+                    Err(error) if error.code == ErrorCode::Unavailable => {
+                        if matches!(self.channel.after(self.cursor), Next::Closed) {
+                            return Ok(None);
+                        }
+                        tokio::time::sleep(READ_RETRY).await;
+                    }
+                    read => read?,
+                }
                 continue;
             }
             self.changed.borrow_and_update();

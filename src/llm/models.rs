@@ -90,18 +90,15 @@ impl Models {
         store: &Store,
         organization_id: Id,
         choices: ModelChoices,
-    ) -> Result<ModelTarget, ModelError> {
+    ) -> StoreResult<Result<ModelTarget, ModelError>> {
         if choices.is_empty() {
-            return self.of_operator().await;
+            return Ok(self.of_operator().await);
         }
-        let stored = stored(store, organization_id, choices.in_order().collect()).await.map_err(|error| {
-            tracing::error!(?error, "the model of a turn could not be read");
-            unavailable("The server could not read which model shall answer. Send the message again.".into())
-        })?;
-        match choices.in_order().find_map(|choice| stored.iter().find(|target| target.id == choice)) {
+        let stored = stored(store, organization_id, choices.in_order().collect()).await?;
+        Ok(match choices.in_order().find_map(|choice| stored.iter().find(|target| target.id == choice)) {
             Some(chosen) => self.opened(organization_id, chosen),
             None => self.of_operator().await,
-        }
+        })
     }
 
     /// The model for a turn for which nobody chose one: the environment's provider with DEFAULT_MODEL or the first of its list of models, else the

@@ -2,7 +2,9 @@
 
 mod calls;
 mod request;
+mod saying;
 mod step;
+mod stored;
 mod tools;
 mod turn;
 mod worker;

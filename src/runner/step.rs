@@ -3,8 +3,9 @@
 use futures_util::{StreamExt as _, stream::BoxStream};
 use serde_json::Value;
 
+use super::saying::Saying;
 use crate::db::types::Json;
-use crate::events::{Channel, StopReason};
+use crate::events::StopReason;
 use crate::llm::{ModelEnd, ModelError, ModelPiece, ModelStop, ModelToolCall, ProviderType};
 use crate::turns::{Step, ToolCall, TurnError};
 
@@ -16,27 +17,27 @@ pub(super) enum Said {
     Calls(Vec<ToolCall>),
 }
 
-/// Follows the model's answer into the step and, as it comes, to everybody who watches.
+/// Follows the model's answer into the step and, as it comes, to everybody who watches. Nothing where the turn is ours no more.
 pub(super) async fn run(
     mut answer: BoxStream<'static, Result<ModelPiece, ModelError>>,
     provider_type: ProviderType,
     step: &mut Step,
-    channel: &Channel,
-) -> Result<Said, TurnError> {
+    mut saying: Saying<'_>,
+) -> Result<Option<Said>, TurnError> {
     let mut calls = Vec::new();
-    while let Some(piece) = answer.next().await {
-        match piece? {
-            ModelPiece::Text(text) => {
-                let text = storable(text);
-                step.text.push_str(&text);
-                channel.append(step.started_sequence, &text);
-            }
+    loop {
+        let piece = tokio::select! {
+            biased;
+            () = saying.checkpoints(step) => return Ok(None),
+            piece = answer.next() => piece.ok_or_else(cut)??,
+        };
+        match piece {
+            ModelPiece::Text(text) => saying.say(step, &storable(text)),
             ModelPiece::Reasoning(text) => step.reasoning.get_or_insert_default().push_str(&storable(text)),
             ModelPiece::ToolCall(call) => calls.push(started(step, calls.len(), call, provider_type)),
-            ModelPiece::End(end) => return Ok(finish(step, end, calls)),
+            ModelPiece::End(end) => return Ok(Some(finish(step, end, calls))),
         }
     }
-    Err(cut().into())
 }
 
 fn finish(step: &mut Step, ModelEnd { stop, usage }: ModelEnd, calls: Vec<ToolCall>) -> Said {

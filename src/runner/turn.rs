@@ -7,25 +7,23 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 
 use super::calls::RunningCalls;
+use super::saying::Saying;
 use super::step::Said;
+use super::stored::{Tries, stored};
 use super::tools::ToolContext;
 use super::{Runner, request, step};
 use crate::capabilities::{Tool, tools_of};
 use crate::db::{commit, read};
-use crate::error::{Error, ErrorCode, Result};
-use crate::events::{Channel, Event, StopReason, TurnErrorCode};
+use crate::error::{Error, ErrorCode};
+use crate::events::{Channel, Event, Lease, StopReason, TurnErrorCode};
 use crate::llm::{ModelChoices, ModelError, ModelErrorCode, ModelTarget};
 use crate::messages::{Exchange, Outcome};
-use crate::turns::{Claimed, Running, Step, ToolCall, Turn, TurnError};
+use crate::turns::{Claimed, Running, Step, Stop, ToolCall, Turn, TurnError};
 
 /// Model calls of a turn: one that still calls tools then ends with what it last said.
 const STEPS_MAX: i64 = 32;
-/// How long to wait before what could not be stored is stored again.
-const STORE_RETRY: Duration = Duration::from_secs(1);
-/// How often something is stored as it is while the database refuses it for another reason: one that is restarting does so for a moment.
-const STORE_TRIES: u32 = 3;
-/// How often a turn is begun whose end the database refuses for good.
-const ATTEMPTS_MAX: i64 = 3;
+/// Claims in a row of a turn that led to nothing: the next one ends it.
+const FRUITLESS_CLAIMS_MAX: i64 = 3;
 /// Events shown at once of a turn that was lost.
 const SHOWN_MAX: i64 = 100;
 
@@ -49,28 +47,48 @@ struct Answering<'r> {
 }
 
 /// Why a turn goes no further.
-enum End {
+pub(super) enum End {
     Cancelled,
     Failed(TurnError),
     /// Another one has it, or its session is gone.
     Lost,
+    /// The model wants to be left alone for so long; where it has been often enough, this is how the turn ends.
+    Waits(Duration, TurnError),
 }
 
-/// Answers a claimed turn to its end; tells whether another one of its session waits. A turn that is lost meanwhile (claimed by another, its
-/// session deleted) is left without a word.
-pub(super) async fn answer(runner: &Runner, claimed: Claimed) -> bool {
+/// What an answered turn leaves behind.
+pub(super) enum Left {
+    /// Nothing to do.
+    Quiet,
+    /// Another turn of its session, or this one again.
+    AnotherWaits,
+    /// The turn itself, which can be claimed after so long.
+    WaitsFor(Duration),
+}
+
+/// Answers a claimed turn to its end. A turn that is lost meanwhile (claimed by another, its session deleted) is left without a word.
+pub(super) async fn answer(runner: &Runner, claimed: Claimed, lease: Lease) -> Left {
     let Claimed { turn, step, calls, capability_ids, system_prompt, choices, events } = claimed;
     let channel = runner.feed.channel(turn.session_id);
-    let running = runner.signals.start(turn.session_id, turn.id).await;
+    let running = runner.signals.start(turn.session_id, turn.id, lease).await;
     let shown = step.started_sequence;
     let mut answering = Answering { runner, turn, step, calls, channel, running, shown };
     answering.show(events);
+    if !answering.step.text.is_empty() {
+        // The answer of a cancelled turn whose server was lost.
+        let step = &answering.step;
+        answering.channel.append(step.started_sequence, 0, &step.text, answering.running.lease());
+    }
     let tools = tools_of(capability_ids.iter().map(String::as_str));
     let outcome = match AssertUnwindSafe(answering.work(&system_prompt, choices, &tools)).catch_unwind().await {
         Ok(Ok(reason)) => Outcome::Completed(reason),
         Ok(Err(End::Cancelled)) => Outcome::Cancelled,
         Ok(Err(End::Failed(error))) => Outcome::Failed(error),
         Ok(Err(End::Lost)) => return answering.leave().await,
+        Ok(Err(End::Waits(time, _))) if answering.turn.fruitless_claims < FRUITLESS_CLAIMS_MAX => {
+            return answering.wait(time).await;
+        }
+        Ok(Err(End::Waits(_, error))) => Outcome::Failed(error),
         Err(_) => {
             tracing::error!(turn = %answering.turn.id, "answering a turn panicked");
             Outcome::Failed(internal())
@@ -88,6 +106,9 @@ impl Answering<'_> {
         tools: &[&'static Tool],
     ) -> Result<StopReason, End> {
         let mut history = self.history().await?;
+        if self.turn.fruitless_claims > FRUITLESS_CLAIMS_MAX {
+            return Err(End::Failed(no_progress()));
+        }
         let target = self.unless_stopped(self.resolve(choices)).await??;
         if !self.calls.is_empty() {
             // What a lost server left.
@@ -110,13 +131,15 @@ impl Answering<'_> {
         }
     }
 
-    async fn resolve(&self, choices: ModelChoices) -> Result<ModelTarget, ModelError> {
-        self.runner.models.resolve(&self.runner.store, self.turn.organization_id, choices).await
+    async fn resolve(&self, choices: ModelChoices) -> Result<ModelTarget, End> {
+        let (Runner { models, store, .. }, organization_id) = (self.runner, self.turn.organization_id);
+        Ok(stored(|| models.resolve(store, organization_id, choices)).await??)
     }
 
     /// What was said until now; this turn's own row is the last one.
     async fn history(&self) -> Result<Vec<Exchange>, End> {
-        let history = read!(&self.runner.store, messages::history(&self.turn))?;
+        let (store, turn) = (&self.runner.store, &self.turn);
+        let history = stored(|| async { read!(store, messages::history(turn)) }).await?;
         // Without its own row the session is gone.
         let own = history.last().ok_or(End::Lost)?;
         // A cancel that came before anybody listened: between the claim and here, or of a server that was lost.
@@ -134,11 +157,12 @@ impl Answering<'_> {
         self.step.model.clone_from(&target.model);
         let request = request::of(system_prompt, tools, history, target);
         let answer = self.runner.models.client(target).stream(target, request);
-        let following = step::run(answer, target.provider_type, &mut self.step, &self.channel);
+        let saying = Saying::new(&self.runner.store, &self.turn, &self.channel, self.running.lease());
+        let following = step::run(answer, target.provider_type, &mut self.step, saying);
         tokio::select! {
             biased;
-            () = self.running.stopped() => Err(End::Cancelled),
-            said = following => Ok(said?),
+            stop = self.running.stopped() => Err(stop.into()),
+            said = following => said?.ok_or(End::Lost),
         }
     }
 
@@ -187,34 +211,34 @@ impl Answering<'_> {
     async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, End> {
         tokio::select! {
             biased;
-            () = self.running.stopped() => Err(End::Cancelled),
+            stop = self.running.stopped() => Err(stop.into()),
             done = work => Ok(done),
         }
     }
 
     /// Stores the end, again and again while the database is out of reach: what was said shall not be lost. An end that cannot be stored as it is
     /// becomes a failure. What tools still do is given up.
-    async fn finish(mut self, mut outcome: Outcome) -> bool {
+    async fn finish(mut self, mut outcome: Outcome) -> Left {
         let why = if matches!(outcome, Outcome::Failed(_)) { TURN_FAILED } else { CANCELLED };
         let given_up = |call: ToolCall| call.ended(Err(why.to_owned()));
         let calls: Vec<_> = std::mem::take(&mut self.calls).into_iter().map(given_up).collect();
-        let mut refused = 0;
+        let mut tries = Tries::default();
         loop {
             let (turn, step, calls, how) = (self.turn.clone(), self.step.clone(), calls.clone(), outcome.clone());
             match commit!(&self.runner.store, messages::finish(turn, step, calls, how)) {
                 Ok((events, another_waits)) => {
                     self.show(events);
-                    return another_waits;
+                    return if another_waits { Left::AnotherWaits } else { Left::Quiet };
                 }
                 Err(error) if error.code == ErrorCode::Conflict => return self.leave().await,
-                Err(error) if worth_another_try(&error, &mut refused) => {
+                Err(error) if tries.is_another_worth(&error).await => {
                     tracing::error!(?error, "the end of a turn could not be stored yet");
-                    tokio::time::sleep(STORE_RETRY).await;
                 }
                 Err(error) if matches!(outcome, Outcome::Failed(_)) => {
                     tracing::error!(?error, turn = %self.turn.id, "the end of a turn could not be stored");
-                    // Each try asks the model anew.
-                    return self.turn.attempts < ATTEMPTS_MAX && self.leave().await;
+                    // Each try asks the model anew; the lease of one that has come no further too often runs out in vain.
+                    let is_worth = self.turn.fruitless_claims <= FRUITLESS_CLAIMS_MAX;
+                    return if is_worth { self.leave().await } else { Left::Quiet };
                 }
                 Err(error) => {
                     tracing::error!(?error, turn = %self.turn.id, "the end of a turn could not be stored, it is stored as failed");
@@ -228,13 +252,13 @@ impl Answering<'_> {
 
     /// Leaves a turn that is no longer ours, or whose rows are further than we know because the answer of a commit was lost: then it can be claimed
     /// again at once. Shows what is stored of it.
-    async fn leave(mut self) -> bool {
+    async fn leave(self) -> Left {
         let (turn, from) = (self.turn.clone(), self.shown);
         let stored = async {
             read!(&self.runner.store, events::list(turn.organization_id, turn.session_id, from, None, SHOWN_MAX))
         };
         match stored.await {
-            Ok(events) if from > 0 => self.show(events),
+            Ok(events) if from > 0 => self.channel.publish((from, 0), events),
             Ok(_) => {}
             Err(error) => tracing::warn!(?error, "watchers see the end of a turn when they come back"),
         }
@@ -243,12 +267,27 @@ impl Answering<'_> {
         if let Err(error) = commit!(&self.runner.store, turns::give_up(turn)) {
             tracing::warn!(?error, "a turn could not be given up, its lease will run out");
         }
-        true
+        Left::AnotherWaits
     }
 
+    /// Lets the turn wait without anybody who holds it.
+    async fn wait(self, time: Duration) -> Left {
+        let milliseconds = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        let (store, turn) = (&self.runner.store, &self.turn);
+        let storing = stored(|| {
+            let turn = turn.clone();
+            async move { commit!(store, turns::wait(turn, milliseconds)) }
+        });
+        match storing.await {
+            Ok(()) => Left::WaitsFor(time),
+            Err(_) => self.leave().await,
+        }
+    }
+
+    /// Shows what was just stored, with it what the step has said.
     fn show(&mut self, events: Vec<Event>) {
         self.shown = events.last().map_or(self.shown, |event| event.sequence);
-        self.channel.publish(events);
+        self.channel.publish((self.step.started_sequence, self.step.text.len()), events);
     }
 }
 
@@ -263,28 +302,13 @@ fn remember(history: &mut [Exchange], ended: Vec<ToolCall>) {
     }
 }
 
-/// Stores something of a turn, again and again while the database is out of reach.
-async fn stored<T, W: Future<Output = Result<T>>>(write: impl Fn() -> W) -> Result<T, End> {
-    let mut refused = 0;
-    loop {
-        match write().await {
-            Ok(stored) => return Ok(stored),
-            Err(error) if error.code == ErrorCode::Conflict => return Err(End::Lost),
-            Err(error) if worth_another_try(&error, &mut refused) => {
-                tracing::error!(?error, "a turn could not be stored yet");
-                tokio::time::sleep(STORE_RETRY).await;
-            }
-            Err(error) => return Err(error.into()),
-        }
+fn no_progress() -> TurnError {
+    TurnError {
+        code: TurnErrorCode::NoProgress,
+        message: format!(
+            "The answer was begun {FRUITLESS_CLAIMS_MAX} times and its server was lost each time. Send the message again."
+        ),
     }
-}
-
-fn worth_another_try(error: &Error, refused: &mut u32) -> bool {
-    if error.code == ErrorCode::Unavailable {
-        return true;
-    }
-    *refused += 1;
-    *refused <= STORE_TRIES
 }
 
 fn internal() -> TurnError {
@@ -298,6 +322,15 @@ impl From<Error> for End {
     fn from(error: Error) -> Self {
         tracing::error!(?error, "a turn fails");
         Self::Failed(internal())
+    }
+}
+
+impl From<Stop> for End {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Asked => Self::Cancelled,
+            Stop::Lost => Self::Lost,
+        }
     }
 }
 

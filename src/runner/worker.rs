@@ -3,24 +3,31 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::{Web, turn};
-use crate::db::{Store, commit};
+use super::Web;
+use super::turn::{self, Left};
+use crate::db::ids::Id;
+use crate::db::{Store, commit, read};
 use crate::error::Result;
-use crate::events::Feed;
+use crate::events::{Feed, Lease};
 use crate::llm::Models;
-use crate::turns::{Claim, Claimed, Signals};
+use crate::turns::{Claim, Claimed, Held, Signals};
 
 /// Turns answered at once by this process.
 const TURNS_MAX: usize = 2_000;
 /// Claims under way at once: they share commits.
 const CLAIMERS: usize = 4;
+/// A lease is prolonged so often before it would run out.
+const RENEWALS: u32 = 3;
 /// How long to wait after a claim that failed, for example because the database is out of reach.
 const CLAIM_RETRY: Duration = Duration::from_secs(1);
+/// From one look at a shared database to the next, for what nobody told of: a lease that ran out, a notice that was lost.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a stop waits for what is under way at the database.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 
@@ -58,16 +65,19 @@ impl Runner {
     /// Begins. On SQLite nobody else can be alive, so turns that a lost server left running are continued at once.
     pub async fn start(self: &Arc<Self>) -> Result<()> {
         if !self.store.is_shared() {
-            commit!(&self.store, turns::release(None))?;
+            commit!(&self.store, turns::release())?;
         }
         for _ in 0..CLAIMERS {
             self.tasks.spawn(self.clone().claim_turns());
         }
         self.tasks.spawn(self.clone().renew_leases());
+        if self.store.is_shared() {
+            self.tasks.spawn(self.clone().look());
+        }
         Ok(())
     }
 
-    /// Stops: turns are left where they are and given up, to be continued by whoever starts next.
+    /// Stops: turns are left where they are and handed over, to be continued by another replica at once or by whoever starts next.
     pub async fn stop(&self) {
         self.stopping.cancel();
         self.tasks.close();
@@ -75,9 +85,10 @@ impl Runner {
         if tokio::time::timeout(STOP_WAIT, self.tasks.wait()).await.is_err() {
             tracing::warn!("the database did not answer in time, leases may have to run out");
         }
-        let owner = Some(self.owner.clone());
-        if let Err(error) = commit!(&self.store, turns::release(owner)) {
-            tracing::warn!(?error, "turns could not be given up, their leases will run out");
+        let owner = self.owner.clone();
+        match commit!(&self.store, turns::hand_over(owner)) {
+            Ok(()) => self.signals.work_waits(),
+            Err(error) => tracing::warn!(?error, "turns could not be handed over, their leases will run out"),
         }
     }
 
@@ -85,16 +96,14 @@ impl Runner {
     async fn claim_turns(self: Arc<Self>) {
         let mut sweeping = true;
         while let Some(Ok(slot)) = self.stopping.run_until_cancelled(self.slots.clone().acquire_owned()).await {
+            let asked = Instant::now();
             match self.claim().await {
                 Ok(Some(claimed)) => {
-                    let runner = self.clone();
-                    self.spawn(async move {
-                        let another_waits = turn::answer(&runner, claimed).await;
-                        drop(slot);
-                        if another_waits {
-                            runner.signals.work_waits();
-                        }
-                    });
+                    if sweeping {
+                        // Where one waits there may be many: another claimer helps.
+                        self.signals.sweep();
+                    }
+                    self.answer(claimed, self.lease_from(asked), slot);
                 }
                 Ok(None) => {
                     drop(slot);
@@ -107,10 +116,32 @@ impl Runner {
                 }
             }
             if !sweeping {
-                let told = self.stopping.run_until_cancelled(self.wait_for_work()).await;
-                sweeping = told == Some(false);
+                sweeping = self.stopping.run_until_cancelled(self.signals.work()).await == Some(true);
             }
         }
+    }
+
+    /// Answers a turn beside the others, until it is done or the runner stops.
+    fn answer(self: &Arc<Self>, claimed: Claimed, lease: Lease, slot: OwnedSemaphorePermit) {
+        let runner = self.clone();
+        self.tasks.spawn(async move {
+            let answering = turn::answer(&runner, claimed, lease);
+            let Some(left) = runner.stopping.run_until_cancelled(answering).await else { return };
+            drop(slot);
+            match left {
+                Left::Quiet => {}
+                Left::AnotherWaits => runner.signals.work_waits(),
+                Left::WaitsFor(time) => {
+                    runner.stopping.run_until_cancelled(tokio::time::sleep(time)).await;
+                    runner.signals.sweep();
+                }
+            }
+        });
+    }
+
+    /// A lease that was asked for at `asked`. Without other replicas nobody can take a turn.
+    fn lease_from(&self, asked: Instant) -> Lease {
+        if self.store.is_shared() { Lease::new(asked, self.lease) } else { Lease::endless() }
     }
 
     async fn claim(&self) -> Result<Option<Claimed>> {
@@ -124,39 +155,57 @@ impl Runner {
         i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX)
     }
 
-    /// Returns whether a signal told that a turn may wait. On a shared database it also returns without one now and then, since nothing tells
-    /// that another process's lease has run out.
-    async fn wait_for_work(&self) -> bool {
-        if self.store.is_shared() {
-            return tokio::time::timeout(self.lease / 3, self.signals.work()).await.is_ok();
-        }
-        self.signals.work().await;
-        true
-    }
-
+    /// Prolongs the leases of what is answered here: only that, so that a turn that nobody answers is claimed again. What is not ours any more stops.
     async fn renew_leases(self: Arc<Self>) {
-        let mut ticks = tokio::time::interval(self.lease / 3);
+        let mut ticks = tokio::time::interval(self.lease / RENEWALS);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while self.stopping.run_until_cancelled(ticks.tick()).await.is_some() {
-            // Only what a task here is at: a turn that nobody answers shall be claimed again.
             let held = self.signals.held();
             if held.is_empty() {
                 continue;
             }
+            let asked = Instant::now();
             let (owner, lease_ms) = (self.owner.clone(), self.lease_ms());
-            if let Err(error) = commit!(&self.store, turns::renew(owner, held, lease_ms)) {
-                tracing::warn!(?error, "leases could not be renewed");
+            let ids = held.iter().map(|held| held.turn_id).collect();
+            match commit!(&self.store, turns::renew(owner, ids, lease_ms)) {
+                Ok(renewed) => self.renewed(asked, &held, &renewed),
+                Err(error) => tracing::warn!(?error, "leases could not be renewed"),
             }
         }
     }
 
-    /// Runs a task until it is done or the runner stops.
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let stopping = self.stopping.clone();
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = stopping.cancelled() => {}
-                () = task => {}
+    fn renewed(&self, asked: Instant, held: &[Held], renewed: &[Id]) {
+        for held in held {
+            if !renewed.contains(&held.turn_id) {
+                self.signals.lose(held);
+                continue;
             }
-        });
+            let lapsed = !held.lease.holds();
+            held.lease.renew(asked, self.lease);
+            if lapsed {
+                // What was said meanwhile may be shown now.
+                self.feed.poke(held.session_id);
+            }
+        }
+    }
+
+    /// Looks for what nobody told of: turns that can be claimed, turns answered here that somebody wants to end.
+    async fn look(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(LOOK_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while self.stopping.run_until_cancelled(ticks.tick()).await.is_some() {
+            let look = async { read!(&self.store, turns::look(&self.owner, self.lease_ms())) };
+            match look.await {
+                Ok((claimable, marked)) => {
+                    if claimable {
+                        self.signals.sweep();
+                    }
+                    for (session_id, turn_id) in marked {
+                        self.signals.stop_here(session_id, Some(turn_id));
+                    }
+                }
+                Err(error) => tracing::warn!(?error, "nobody could look for turns that wait"),
+            }
+        }
     }
 }

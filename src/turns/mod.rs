@@ -33,6 +33,6 @@ pub mod sqlite {
 }
 mod turn;
 
-pub use signals::{Running, Signals};
+pub use signals::{Held, Running, Signals, Stop};
 pub use step::{Step, StepStatus, ToolCall, ToolCallStatus, Usage};
 pub use turn::{Claim, Claimed, Turn, TurnError, TurnStatus};

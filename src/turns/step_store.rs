@@ -1,6 +1,6 @@
 //! How steps are kept.
 
-use diesel::dsl::sql;
+use diesel::dsl::{exists, sql};
 use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -8,7 +8,7 @@ use diesel_async::RunQueryDsl;
 
 use super::backend::Conn;
 use crate::db::ids::Id;
-use crate::db::tables::steps;
+use crate::db::tables::{sessions, steps};
 use crate::db::types::BigInteger;
 use crate::error::{Error, Result};
 use crate::turns::{Step, StepStatus, Usage};
@@ -30,6 +30,19 @@ pub async fn finish_step(conn: &mut Conn, step: &Step) -> Result<()> {
     // Ended already: an end whose commit went through although its answer was lost is not stored twice.
     let ended = diesel::update(row.filter(steps::status.eq(StepStatus::Running))).set(change).execute(conn).await?;
     if ended == 1 { Ok(()) } else { Err(Error::fenced()) }
+}
+
+/// Stores what a running step has said so far, where its turn is still ours; tells whether it is.
+pub async fn checkpoint(conn: &mut Conn, epoch: i64, step: Step) -> Result<bool> {
+    let session = sessions::table
+        .filter(sessions::organization_id.eq(steps::organization_id))
+        .filter(sessions::id.eq(steps::session_id))
+        .filter(sessions::epoch.eq(epoch));
+    let row = steps::table.find((step.organization_id, step.session_id, step.started_sequence));
+    // Whoever claims the turn changes this very row: of the two, one waits for the other and then sees what it did.
+    let ours = row.filter(steps::status.eq(StepStatus::Running)).filter(exists(session));
+    let stored = diesel::update(ours).set((steps::text.eq(&step.text), steps::model.eq(&step.model)));
+    Ok(stored.execute(conn).await? == 1)
 }
 
 /// The steps with these ids, in any order.

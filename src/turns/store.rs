@@ -25,27 +25,36 @@ use crate::turns::{Claim, Claimed, Step, StepStatus, Turn, TurnStatus};
 /// PostgreSQL the session is locked with the turn, and both are passed over where somebody else holds one: every other transaction locks the
 /// session first, so none can wait for the other.
 static CLAIM: LazyLock<String> = LazyLock::new(|| {
-    let (now, millisecond, expired, skip_locked) =
-        (backend::NOW, backend::MILLISECOND, backend::LEASE_IS_OVER, backend::SKIP_LOCKED);
-    let of_session = "r.organization_id = t.organization_id AND r.session_id = t.session_id";
-    let candidate = |condition: &str, order: &str| {
+    let (now, millisecond, skip_locked) = (backend::NOW, backend::MILLISECOND, backend::SKIP_LOCKED);
+    let candidate = |(condition, order): (&str, &str)| {
         format!(
             "SELECT * FROM (SELECT t.organization_id, t.id FROM turns t \
              JOIN sessions s ON s.organization_id = t.organization_id AND s.id = t.session_id \
              WHERE {condition} ORDER BY {order} LIMIT 1 {skip_locked}) c"
         )
     };
-    let lost = candidate(&format!("t.status = 'running' AND {expired}"), "t.lease_until");
-    let free = format!(
-        "t.status = 'queued' AND NOT EXISTS (SELECT 1 FROM turns r WHERE {of_session} AND r.status = 'running') \
-         AND NOT EXISTS (SELECT 1 FROM turns r WHERE {of_session} AND r.status = 'queued' AND r.message_sequence < t.message_sequence)"
-    );
-    let waiting = candidate(&free, "t.created_at, t.message_sequence");
+    let (lost, waiting) =
+        (candidate((&LOST, "t.lease_until")), candidate((&WAITING, "t.created_at, t.message_sequence")));
+    let went_on = "EXISTS (SELECT 1 FROM steps p WHERE p.organization_id = turns.organization_id AND p.turn_id = turns.id \
+         AND p.attempt = turns.attempts AND p.status = 'completed')";
     format!(
         "UPDATE turns SET status = 'running', owner = $1, lease_until = {now} + $2 * {millisecond}, attempts = attempts + 1, \
+         fruitless_claims = CASE WHEN attempts > 0 AND {went_on} THEN 1 ELSE fruitless_claims + 1 END, \
          epoch = (SELECT s.epoch + 1 FROM sessions s WHERE s.organization_id = turns.organization_id AND s.id = turns.session_id), \
          started_at = COALESCE(started_at, {now}) \
          WHERE (organization_id, id) = (SELECT organization_id, id FROM ({lost} UNION ALL {waiting}) candidates LIMIT 1) RETURNING *"
+    )
+});
+
+/// Whether turn `t` runs and has no owner any more; `$1` asks, who holds for `$2` milliseconds.
+static LOST: LazyLock<String> = LazyLock::new(|| format!("t.status = 'running' AND {}", backend::LEASE_IS_OVER));
+
+/// Whether turn `t` waits and its session is free for it.
+static WAITING: LazyLock<String> = LazyLock::new(|| {
+    let of_session = "r.organization_id = t.organization_id AND r.session_id = t.session_id";
+    format!(
+        "t.status = 'queued' AND NOT EXISTS (SELECT 1 FROM turns r WHERE {of_session} AND r.status = 'running') \
+         AND NOT EXISTS (SELECT 1 FROM turns r WHERE {of_session} AND r.status = 'queued' AND r.message_sequence < t.message_sequence)"
     )
 });
 
@@ -114,7 +123,11 @@ pub async fn claim(conn: &mut Conn, claim: Claim) -> Result<Option<Claimed>> {
         event_store::append(conn, &events).await?;
         diesel::insert_into(steps::table).values(&step).execute(conn).await?;
     } else {
-        abandon_steps(conn, &turn).await?;
+        let said = abandon_steps(conn, &turn).await?;
+        if turn.cancel_requested_at.is_some() {
+            // Nothing more is said: what a lost server stored of its text becomes the answer.
+            step.text = said;
+        }
         step.step_index = completed_steps(conn, &turn).await?;
         calls = open_calls(conn, &turn).await?;
         if calls.is_empty() {
@@ -159,37 +172,49 @@ pub async fn take_numbers(conn: &mut Conn, turn: &Turn, (events, messages): (i64
     numbers.get_result(conn).await.optional()?.ok_or_else(Error::fenced)
 }
 
-async fn abandon_steps(conn: &mut Conn, turn: &Turn) -> Result<()> {
+/// Gives back what is stored of the text of the step that was running, if one was.
+async fn abandon_steps(conn: &mut Conn, turn: &Turn) -> Result<String> {
     let lost = steps::table
         .filter(steps::organization_id.eq(turn.organization_id))
         .filter(steps::turn_id.eq(turn.id))
         .filter(steps::status.eq(StepStatus::Running));
     let change = (steps::status.eq(StepStatus::Abandoned), steps::finished_at.eq(Timestamp::now()));
-    diesel::update(lost).set(change).execute(conn).await?;
+    let texts = diesel::update(lost).set(change).returning(steps::text).get_results(conn).await?;
+    Ok(texts.into_iter().next_back().unwrap_or_default())
+}
+
+/// Gives up all running turns so that they can be claimed at once: nobody else can be alive.
+pub async fn release(conn: &mut Conn) -> Result<()> {
+    let running = turns::table.filter(turns::status.eq(TurnStatus::Running));
+    diesel::update(running).set(turns::lease_until.eq(GIVEN_UP)).execute(conn).await?;
     Ok(())
 }
 
-/// Gives up running turns so that they can be claimed at once: this owner's, or all of them where nobody else can be alive.
-pub async fn release(conn: &mut Conn, owner: Option<String>) -> Result<()> {
-    let running = turns::table.filter(turns::status.eq(TurnStatus::Running));
-    let running = diesel::update(running).set(turns::lease_until.eq(GIVEN_UP));
-    match owner {
-        Some(owner) => running.filter(turns::owner.eq(owner)).execute(conn).await?,
-        None => running.execute(conn).await?,
-    };
+/// Gives up this owner's running turns, which it leaves in good order: that they came no further is not their fault.
+pub async fn hand_over(conn: &mut Conn, owner: String) -> Result<()> {
+    let held = turns::table.filter(turns::status.eq(TurnStatus::Running)).filter(turns::owner.eq(owner));
+    let change = (turns::lease_until.eq(GIVEN_UP), turns::fruitless_claims.eq(turns::fruitless_claims - 1));
+    diesel::update(held).set(change).execute(conn).await?;
     Ok(())
 }
 
 /// Gives up one running turn that is still ours, so that it can be claimed at once.
 pub async fn give_up(conn: &mut Conn, turn: Turn) -> Result<()> {
-    let row = turns::table.find((turn.organization_id, turn.session_id, turn.message_sequence));
-    let ours = row.filter(turns::epoch.eq(turn.epoch)).filter(turns::status.eq(TurnStatus::Running));
-    diesel::update(ours).set(turns::lease_until.eq(GIVEN_UP)).execute(conn).await?;
+    diesel::update(still_ours(&turn)).set(turns::lease_until.eq(GIVEN_UP)).execute(conn).await?;
     Ok(())
 }
 
-/// Holds these running turns for another `lease_ms`, where they are still this owner's and were not given up.
-pub async fn renew(conn: &mut Conn, owner: String, ids: Vec<Id>, lease_ms: i64) -> Result<()> {
+/// Lets a running turn that is still ours wait for so many milliseconds, without an owner: whoever comes first then claims it.
+pub async fn wait(conn: &mut Conn, turn: Turn, milliseconds: i64) -> Result<()> {
+    let (now, millisecond) = (backend::NOW, backend::MILLISECOND);
+    let until = sql(&format!("{now} + ")).bind::<BigInt, _>(milliseconds).sql(&format!(" * {millisecond}"));
+    let change = (turns::owner.eq(None::<String>), turns::lease_until.eq(until));
+    let waiting = diesel::update(still_ours(&turn)).set(change).execute(conn).await?;
+    if waiting == 1 { Ok(()) } else { Err(Error::fenced()) }
+}
+
+/// Holds these running turns for another `lease_ms`, where they are still this owner's and were not given up. Gives back those that were held.
+pub async fn renew(conn: &mut Conn, owner: String, ids: Vec<Id>, lease_ms: i64) -> Result<Vec<Id>> {
     let (now, millisecond) = (backend::NOW, backend::MILLISECOND);
     let until = sql(&format!("{now} + ")).bind::<BigInt, _>(lease_ms).sql(&format!(" * {millisecond}"));
     let held = turns::table
@@ -197,8 +222,39 @@ pub async fn renew(conn: &mut Conn, owner: String, ids: Vec<Id>, lease_ms: i64) 
         .filter(turns::owner.eq(owner))
         .filter(turns::lease_until.gt(GIVEN_UP));
     let renewed = diesel::update(held.filter(turns::id.eq_any(ids))).set(turns::lease_until.eq(until));
-    renewed.execute(conn).await?;
-    Ok(())
+    Ok(renewed.returning(turns::id).get_results(conn).await?)
+}
+
+/// Whether any turn can be claimed by this owner, who would hold it for `lease_ms`, and which of its own (session and turn) somebody wants to end.
+pub async fn look(conn: &mut Conn, owner: &str, lease_ms: i64) -> Result<(bool, Vec<(Id, Id)>)> {
+    // One row where there is a turn, none where there is none.
+    let claimable = format!(
+        "SELECT COUNT(*) AS claimable FROM (SELECT 1 FROM turns t WHERE CAST($1 AS TEXT) = $1 AND CAST($2 AS BIGINT) = $2 \
+         AND (({}) OR ({})) LIMIT 1) c",
+        *LOST, *WAITING
+    );
+    let found = diesel::sql_query(claimable).bind::<Text, _>(owner).bind::<BigInt, _>(lease_ms);
+    let found: Found = found.get_result(conn).await?;
+    let marked = turns::table
+        .filter(turns::status.eq(TurnStatus::Running))
+        .filter(turns::owner.eq(owner))
+        .filter(turns::cancel_requested_at.is_not_null())
+        .select((turns::session_id, turns::id));
+    Ok((found.claimable > 0, marked.load(conn).await?))
+}
+
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = BigInt)]
+    claimable: i64,
+}
+
+/// The turn's row, as long as the turn runs and is ours.
+#[diesel::dsl::auto_type]
+fn still_ours(turn: &Turn) -> _ {
+    let key: (Id, Id, i64) = (turn.organization_id, turn.session_id, turn.message_sequence);
+    let (epoch, running): (i64, TurnStatus) = (turn.epoch, TurnStatus::Running);
+    turns::table.find(key).filter(turns::epoch.eq(epoch)).filter(turns::status.eq(running))
 }
 
 /// Stores how a turn ended.
@@ -212,10 +268,8 @@ pub async fn finish_turn(conn: &mut Conn, turn: &Turn) -> Result<()> {
         turns::lease_until.eq(None::<Timestamp>),
         turns::finished_at.eq(turn.finished_at),
     );
-    let row = turns::table.find((turn.organization_id, turn.session_id, turn.message_sequence));
     // Ended already: an end whose commit went through although its answer was lost is not stored twice.
-    let ours = row.filter(turns::epoch.eq(turn.epoch)).filter(turns::status.eq(TurnStatus::Running));
-    let ended = diesel::update(ours).set(change).execute(conn).await?;
+    let ended = diesel::update(still_ours(turn)).set(change).execute(conn).await?;
     if ended == 1 { Ok(()) } else { Err(Error::fenced()) }
 }
 

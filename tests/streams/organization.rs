@@ -1,5 +1,6 @@
 //! Watching all sessions of an organization: live, without deltas.
 
+use everruns::bus::Bus;
 use everruns::db::ids::{Id, Noun};
 use everruns::events::{Event, EventKind, Feed};
 use serde_json::json;
@@ -52,14 +53,14 @@ async fn an_organizations_watcher_may_choose_sessions_agents_and_types() {
 
 #[test]
 fn an_event_that_is_shown_again_reaches_an_organization_once() {
-    let feed = Feed::default();
+    let feed = Feed::new(Bus::default());
     let [organization_id, session_id, turn_id] = [Noun::Organization, Noun::Session, Noun::Turn].map(Id::new);
     let event =
         |sequence| Event { sequence, ..Event::new(organization_id, session_id, turn_id, EventKind::SessionStarted) };
     let (mut watcher, channel) = (feed.organizations(), feed.channel(session_id));
-    channel.publish([event(1), event(2)]);
+    channel.publish((0, 0), [event(1), event(2)]);
     // A turn whose end was stored without an answer shows what is stored once more.
-    channel.publish([event(2), event(3)]);
+    channel.publish((0, 0), [event(2), event(3)]);
     let seen: Vec<_> = std::iter::from_fn(|| watcher.try_recv().ok()).map(|event| event.sequence).collect();
     assert_eq!(seen, [1, 2, 3]);
 }
