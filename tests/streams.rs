@@ -4,6 +4,7 @@ mod faces;
 mod live;
 mod organization;
 mod refusals;
+mod replicas;
 mod resume;
 pub mod watcher;
 

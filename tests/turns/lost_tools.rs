@@ -32,7 +32,7 @@ async fn slow_page() -> (String, mpsc::UnboundedReceiver<()>) {
 }
 
 /// Whatever a test does to a database behind its server.
-async fn execute(database_url: &str, sql: &str) {
+pub async fn execute(database_url: &str, sql: &str) {
     if let Some(path) = database_url.strip_prefix("sqlite://") {
         let mut conn = <diesel::SqliteConnection as diesel::Connection>::establish(path).unwrap();
         diesel::connection::SimpleConnection::batch_execute(&mut conn, sql).unwrap();
