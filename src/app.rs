@@ -42,6 +42,7 @@ pub struct App {
     feed: Feed,
     runner: Arc<Runner>,
     counters: Arc<Counters>,
+    bus: Bus,
     stop_listening: CancellationToken,
 }
 
@@ -59,7 +60,7 @@ impl App {
         let default = Organization { id: DEFAULT_ORGANIZATION, name: "Default".into(), created_at: Timestamp::now() };
         commit!(&store, organizations::create_if_missing(default))?;
         let accounts = Accounts::open(&config.auth, &config.database_url, store.clone(), DEFAULT_ORGANIZATION).await?;
-        let bus = Bus::default();
+        let bus = Bus::open(&store, &config.database_url, config.nats_url.as_ref()).await?;
         let (feed, signals) = (Feed::new(bus.clone()), Signals::new(bus.clone()));
         let rules = provider_rules(&config, &store).await?;
         let models = models(&config, &rules)?;
@@ -84,7 +85,7 @@ impl App {
         let (rest, _) = everruns_rest::router(gateway.clone());
         let router = edge::check_origins(edge::router(gateway, config.graphiql).merge(rest), settings);
         runner.start().await?;
-        Ok(Self { router, listener, address, feed, runner, counters, stop_listening })
+        Ok(Self { router, listener, address, feed, runner, counters, bus, stop_listening })
     }
 
     /// Where it listens.
@@ -103,7 +104,7 @@ impl App {
     }
 
     async fn serve(self, stop: CancellationToken) -> Result<()> {
-        let Self { router, listener, feed, runner, stop_listening, .. } = self;
+        let Self { router, listener, feed, runner, bus, stop_listening, .. } = self;
         let signal = stop.clone();
         let serving =
             axum::serve(Sockets(listener), router).with_graceful_shutdown(async move { signal.cancelled().await });
@@ -111,6 +112,7 @@ impl App {
         stop.cancelled().await;
         feed.stop();
         runner.stop().await;
+        bus.stop().await;
         stop_listening.cancel();
         match tokio::time::timeout(DRAIN, serving).await {
             Ok(Ok(Ok(()))) => Ok(()),

@@ -15,7 +15,9 @@ async fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let config = line.config();
-    tracing_subscriber::fmt().with_env_filter(EnvFilter::new(&config.log)).with_writer(std::io::stderr).init();
+    // NATS's client tells of each try to connect; the bus says what matters of it.
+    let log = EnvFilter::new(format!("async_nats=off,{}", config.log));
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
     match serve(config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

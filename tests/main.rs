@@ -11,6 +11,7 @@ mod shapes;
 mod agents;
 mod auth;
 mod bad_input;
+mod bus;
 mod capabilities;
 mod costs;
 mod docs;

@@ -13,6 +13,7 @@ use async_graphql::{ContextSelectionSet, Positioned};
 use async_graphql::{InputType, InputValueError, InputValueResult, OutputType, ServerResult, Value};
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::types::IdSql;
@@ -96,6 +97,19 @@ impl Id {
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not an id: a UUID is expected"))
     }
 }
 

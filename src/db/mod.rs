@@ -9,6 +9,7 @@ pub mod ids;
 pub mod key_file;
 mod lookups;
 mod migrations;
+pub mod notices;
 pub mod postgres;
 pub mod sqlite;
 pub mod tables;
