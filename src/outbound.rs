@@ -110,6 +110,18 @@ pub fn cause(error: Error) -> String {
     text
 }
 
+/// Whether a name led only to addresses that [`Reach`] forbids.
+pub fn is_refused(error: &Error) -> bool {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if inner.is::<Refused>() {
+            return true;
+        }
+        source = inner.source();
+    }
+    false
+}
+
 /// On a machine without certificates (a bare container) a client trusts nobody, so that servers without TLS still answer.
 fn client(builder: impl Fn() -> ClientBuilder) -> Result<Client, Error> {
     install_tls();

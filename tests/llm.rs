@@ -1,13 +1,17 @@
 //! Model calls: the network client against a scripted server in every protocol, the choice of a model, and the simulator.
 
 mod addresses;
+mod circuit;
 mod faces;
+mod malformed;
 mod network;
 mod network_failures;
+mod patience;
 mod protocols;
 mod protocol_failures;
 mod requests;
 mod resolve;
+mod retries;
 mod secrets;
 pub mod server;
 mod simulator;
@@ -61,7 +65,7 @@ fn compatible(root: &str) -> ModelTarget {
         api_key: Some(KEY.into()),
         model: "small-model".into(),
         context_window: None,
-        by_operator: true,
+        provider_id: None,
     }
 }
 

@@ -8,6 +8,7 @@ mod history;
 mod lost_tools;
 mod queue;
 mod recovery;
+mod retries;
 mod takeover;
 mod tools;
 

@@ -2,6 +2,7 @@
 
 use tokio::time::{Instant, timeout_at};
 
+use super::circuit::Pass;
 use super::fault::Fault;
 use super::frames::{Frames, Lost};
 use super::model::{ModelError, ModelPiece, ModelStop, ModelTarget, ModelTimeouts};
@@ -17,6 +18,12 @@ pub(super) struct Answer {
     said: Said,
     /// Until when what follows the finish reason is waited for.
     finish_until: Option<Instant>,
+    /// Until when all must have come.
+    until: Instant,
+    /// Until the first frame: whether the server answers.
+    pass: Option<Pass>,
+    /// A piece was given.
+    gave: bool,
     /// What comes after the pieces that are ready.
     fault: Option<Fault>,
     ended: bool,
@@ -31,29 +38,51 @@ pub(super) async fn next_piece(mut answer: Answer) -> Result<Option<(ModelPiece,
 }
 
 impl Answer {
-    pub(super) fn new(target: ModelTarget, timeouts: ModelTimeouts, frames: Frames, read: Read) -> Answer {
-        Answer { target, timeouts, frames, read, said: Said::default(), finish_until: None, fault: None, ended: false }
+    pub(super) fn new(
+        target: ModelTarget,
+        timeouts: ModelTimeouts,
+        frames: Frames,
+        read: Read,
+        until: Instant,
+        pass: Pass,
+    ) -> Answer {
+        Answer {
+            target,
+            timeouts,
+            frames,
+            read,
+            said: Said::default(),
+            finish_until: None,
+            until,
+            pass: Some(pass),
+            gave: false,
+            fault: None,
+            ended: false,
+        }
     }
 
     async fn next(&mut self) -> Result<Option<ModelPiece>, Fault> {
         loop {
             if let Some(piece) = self.said.ready.pop_front() {
+                self.gave = true;
                 return Ok(Some(piece));
             }
             if let Some(fault) = self.fault.take() {
-                return Err(fault);
+                return Err(if self.gave { fault.after_a_piece() } else { fault });
             }
             if self.ended {
                 return Ok(None);
             }
             let finished = self.said.stop.is_some();
             let next = self.frames.next(self.timeouts.between_bytes);
-            let next = if finished {
+            let (until, late) = if finished {
                 let until = *self.finish_until.get_or_insert_with(|| Instant::now() + self.timeouts.after_finish);
-                timeout_at(until, next).await.unwrap_or(Err(Lost::Stalled))
+                (until, Lost::Stalled)
             } else {
-                next.await
+                (self.until, Lost::Endless)
             };
+            let next = timeout_at(until, next).await.unwrap_or(Err(late));
+            let frame_came = matches!(next, Ok(Some(_)));
             let read = match next {
                 Ok(Some(frame)) => self.take(&frame),
                 Ok(None) => self.end(),
@@ -63,12 +92,17 @@ impl Answer {
                 Err(lost) => Err(Fault::cut(&self.target, lost.cause())),
             };
             self.fault = read.err();
+            if let Some(pass) = self.pass.take() {
+                pass.end(frame_came || self.fault.as_ref().is_none_or(|fault| !fault.server_failed));
+            }
         }
     }
 
     fn take(&mut self, frame: &str) -> Result<(), Fault> {
+        // Half of a first frame is an answer that broke off, where the server says that it streams.
+        let broke_off = self.frames.unended && self.frames.event_stream;
         (self.read)(frame, &mut self.said).map_err(|wrong| match wrong {
-            Wrong::Malformed(cause) if !self.said.answered => Fault::foreign(&self.target, cause),
+            Wrong::Malformed(cause) if !self.said.answered && !broke_off => Fault::foreign(&self.target, cause),
             Wrong::Malformed(cause) | Wrong::Broken(cause) => Fault::cut(&self.target, cause),
             Wrong::Told(error) => Fault::told(&self.target, &error),
             Wrong::Declined(cause) => Fault::declined(&self.target, cause),

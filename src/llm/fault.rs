@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use http::HeaderMap;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
-use super::model::{ModelError, ModelErrorCode, ModelTarget, ProviderType};
+use super::model::{ModelError, ModelErrorCode, ModelTarget, ProviderType, Retry};
+use super::retry_after::retry_after;
 use crate::outbound;
 
 /// Characters of what a provider says of its failure that go to the log.
@@ -38,6 +40,15 @@ const KEY_WORDS: [&str; 3] = ["api_key_invalid", "api key not valid", "invalid_a
 /// How providers word in lower case that they have too much to do.
 const OVERLOAD_WORDS: [&str; 3] = ["overloaded", "resource_exhausted", "rate_limit"];
 
+/// How providers word in lower case that an account is used up, by the status of one who is busy.
+const QUOTA_WORDS: [&str; 2] = ["insufficient_quota", "billing_hard_limit_reached"];
+/// How providers word in lower case, inside an answer, that the request itself is wrong.
+const REQUEST_WORDS: [&str; 6] =
+    ["invalid_request", "invalid_argument", "authentication_error", "permission", "not_found", "not found"];
+
+/// May be sent once more at any time.
+const AT_ANY_TIME: Retry = Retry::Worth { after: None };
+
 /// What the user calls the settings that lead to the provider.
 struct Settings {
     base_url: &'static str,
@@ -51,6 +62,9 @@ pub(super) struct Fault {
     code: ModelErrorCode,
     message: String,
     cause: String,
+    retry: Retry,
+    /// Nobody answered as long as the request was fine: what speaks against the server itself.
+    pub(super) server_failed: bool,
 }
 
 impl Fault {
@@ -66,13 +80,33 @@ impl Fault {
             ?cause,
             "model call failed"
         );
-        ModelError { code: self.code, message: self.message }
+        ModelError { code: self.code, message: self.message, retry: self.retry }
+    }
+
+    /// A failure that another try would meet again, and that says nothing of the server.
+    fn lasting(code: ModelErrorCode, message: String, cause: impl Into<String>) -> Fault {
+        Fault { code, message, cause: cause.into(), retry: Retry::Never, server_failed: false }
+    }
+
+    /// The same where a piece of an answer was given already: nobody says it twice.
+    pub(super) fn after_a_piece(self) -> Fault {
+        Fault { retry: Retry::Never, ..self }
     }
 
     /// The target has no address.
     pub(super) fn unaddressed(target: &ModelTarget) -> Fault {
         let message = format!("{} has no address. Set {}.", subject(target), settings(target).base_url);
-        Fault { code: ModelErrorCode::Unavailable, message, cause: "no base URL".to_owned() }
+        Fault::lasting(ModelErrorCode::Unavailable, message, "no base URL")
+    }
+
+    /// The model failed so often that it is left alone for `wait` more; zero while one call tries it again.
+    pub(super) fn resting(target: &ModelTarget, wait: Duration) -> Fault {
+        let when = match wait.as_millis().div_ceil(1000) {
+            0 => "One call is trying it again just now; send the message again in a while.".to_owned(),
+            seconds => format!("It is tried again in {seconds} s at the earliest; send the message again then."),
+        };
+        let message = format!("{} has failed several times in a row. {when}", subject(target));
+        Fault::lasting(ModelErrorCode::Unavailable, message, "not asked: its circuit is open")
     }
 
     /// The request did not reach an answer.
@@ -87,7 +121,10 @@ impl Fault {
                 "{name} closed the connection without an answer. Check that {base_url} is a model server, and try again."
             )
         };
-        Fault { code: ModelErrorCode::Unavailable, message, cause: outbound::cause(error) }
+        // What our own rules forbid is no fault of the server.
+        let server_failed = !error.is_builder() && !outbound::is_refused(&error);
+        let retry = if server_failed { AT_ANY_TIME } else { Retry::Never };
+        Fault { code: ModelErrorCode::Unavailable, message, cause: outbound::cause(error), retry, server_failed }
     }
 
     /// No first byte in time.
@@ -97,6 +134,8 @@ impl Fault {
             code: ModelErrorCode::Unavailable,
             message: format!("{} did not begin to answer within {seconds} s. Try again later.", subject(target)),
             cause: format!("no first byte within {waited:?}"),
+            retry: AT_ANY_TIME,
+            server_failed: true,
         }
     }
 
@@ -106,12 +145,14 @@ impl Fault {
             code: ModelErrorCode::Cut,
             message: format!("{} broke off its answer before the end. Try again.", subject(target)),
             cause: cause.into(),
+            retry: AT_ANY_TIME,
+            server_failed: true,
         }
     }
 
     /// The provider declined, with a good status.
     pub(super) fn declined(target: &ModelTarget, cause: impl Into<String>) -> Fault {
-        Fault { code: ModelErrorCode::Refused, message: format!("{} {DECLINED}", subject(target)), cause: cause.into() }
+        Fault::lasting(ModelErrorCode::Refused, format!("{} {DECLINED}", subject(target)), cause)
     }
 
     /// An answer with a good status that is none of the target's protocol.
@@ -123,11 +164,11 @@ impl Fault {
             settings(target).base_url,
             root_sample(target)
         );
-        Fault { code: ModelErrorCode::Unavailable, message, cause: cause.into() }
+        Fault::lasting(ModelErrorCode::Unavailable, message, cause)
     }
 
-    /// An HTTP status that is no success, with its body.
-    pub(super) fn status(target: &ModelTarget, status: u16, body: &str) -> Fault {
+    /// An HTTP status that is no success, with its headers and body.
+    pub(super) fn status(target: &ModelTarget, status: u16, headers: &HeaderMap, body: &str) -> Fault {
         let cause = format!("HTTP {status}: {}", told(body));
         // Whoever sends too much at a time is told of tokens, too, but not of too long a conversation.
         if (400..500).contains(&status)
@@ -159,7 +200,12 @@ impl Fault {
             _ => "has a failure at its provider. Try again later.".to_owned(),
         };
         let message = format!("{} {hint} (HTTP {status})", subject(target));
-        Fault { code: ModelErrorCode::Unavailable, message, cause }
+        let used_up = says(&body.to_lowercase(), &QUOTA_WORDS);
+        let retry = match status {
+            408 | 429 | 500..=599 if !used_up => Retry::Worth { after: retry_after(headers, body) },
+            _ => Retry::Never,
+        };
+        Fault { code: ModelErrorCode::Unavailable, message, cause, retry, server_failed: status >= 500 }
     }
 
     /// A failure told inside an answer that had begun with a good status.
@@ -167,13 +213,19 @@ impl Fault {
         let body = error.to_string();
         let cause = format!("in the stream: {}", told(&body));
         Fault::by_words(target, &body, &cause).unwrap_or_else(|| {
-            let hint = if says(&body.to_lowercase(), &OVERLOAD_WORDS) {
+            let words = body.to_lowercase();
+            let busy = says(&words, &OVERLOAD_WORDS);
+            let hint = if busy {
                 "has too much to do at its provider. Try again later."
             } else {
                 "told of a failure at its provider. Try again later."
             };
+            let lasting =
+                says(&words, &QUOTA_WORDS) || !busy && (says(&words, &REQUEST_WORDS) || says(&words, &KEY_WORDS));
+            let after = retry_after(&HeaderMap::new(), &body);
+            let retry = if lasting { Retry::Never } else { Retry::Worth { after } };
             let message = format!("{} {hint}", subject(target));
-            Fault { code: ModelErrorCode::Unavailable, message, cause }
+            Fault { code: ModelErrorCode::Unavailable, message, cause, retry, server_failed: false }
         })
     }
 
@@ -188,7 +240,7 @@ impl Fault {
         } else {
             return None;
         };
-        Some(Fault { code, message: format!("{} {hint}", subject(target)), cause: cause.to_owned() })
+        Some(Fault::lasting(code, format!("{} {hint}", subject(target)), cause))
     }
 }
 
@@ -198,7 +250,7 @@ fn says(body: &str, words: &[&str]) -> bool {
 
 /// The operator's provider comes from the environment; every other one is stored.
 fn settings(target: &ModelTarget) -> Settings {
-    let (base_url, key) = match (target.by_operator, target.provider_type) {
+    let (base_url, key) = match (target.by_operator(), target.provider_type) {
         (true, ProviderType::Openai | ProviderType::OpenaiCompatible) => ("OPENAI_BASE_URL", "OPENAI_API_KEY"),
         (true, ProviderType::Anthropic) => ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"),
         (true, ProviderType::Gemini) => ("GEMINI_BASE_URL", "GEMINI_API_KEY"),

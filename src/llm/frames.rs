@@ -12,6 +12,8 @@ use crate::outbound;
 pub(super) struct Frames {
     /// The server says that it streams.
     pub(super) event_stream: bool,
+    /// The stream ended before its last frame did.
+    pub(super) unended: bool,
     /// `None` when all is read.
     response: Option<outbound::Response>,
     decoder: Decoder,
@@ -28,6 +30,8 @@ pub(super) enum Lost {
     Silent,
     /// No further byte in time.
     Stalled,
+    /// Bytes came for longer than an answer may take.
+    Endless,
     Broken(String),
 }
 
@@ -40,6 +44,7 @@ impl Frames {
     ) -> Frames {
         Frames {
             event_stream,
+            unended: false,
             response: Some(response),
             decoder: Decoder::new(framing),
             queue: VecDeque::new(),
@@ -52,6 +57,7 @@ impl Frames {
     pub(super) fn one(frame: String) -> Frames {
         Frames {
             event_stream: false,
+            unended: false,
             response: None,
             decoder: Decoder::new(Framing::Events),
             queue: VecDeque::from([frame]),
@@ -83,7 +89,9 @@ impl Frames {
                 }
                 None => {
                     self.response = None;
-                    self.decoder.finish(&mut self.queue)
+                    let finished = self.decoder.finish(&mut self.queue);
+                    self.unended = !self.queue.is_empty();
+                    finished
                 }
             };
             if let Err(error) = decoded {
@@ -99,6 +107,7 @@ impl Lost {
         match self {
             Lost::Silent => "the server sent no first byte".to_owned(),
             Lost::Stalled => "the server stopped sending".to_owned(),
+            Lost::Endless => "the answer took too long".to_owned(),
             Lost::Broken(cause) => cause,
         }
     }

@@ -43,7 +43,8 @@ pub(super) async fn read_list(client: &outbound::Client, provider: &ModelTarget)
     let status = response.status();
     let (body, read) = read_body(&mut response, BODY_BYTES_MAX, Duration::MAX).await;
     if !status.is_success() {
-        return Err(Fault::status(provider, status.as_u16(), &String::from_utf8_lossy(&body)));
+        let body = String::from_utf8_lossy(&body);
+        return Err(Fault::status(provider, status.as_u16(), response.headers(), &body));
     }
     read.map_err(|lost| Fault::cut(provider, lost.cause()))?;
     names(provider.provider_type, &body).map_err(|cause| Fault::foreign(provider, cause))

@@ -247,5 +247,6 @@ fn failed(failure: Failure) -> ModelError {
         Failure::Context => (ModelErrorCode::ContextTooLong, "cannot take a conversation of this length"),
         Failure::Stall => (ModelErrorCode::Cut, "stopped in the middle of its answer"),
     };
-    ModelError { code, message: format!("The simulator {what}, as it was told to (fail=…).") }
+    // It would fail again: the same request always has the same answer.
+    ModelError::lasting(code, format!("The simulator {what}, as it was told to (fail=…)."))
 }

@@ -3,13 +3,14 @@
 //! In reading order: `provider` and `stored_model` (what users keep, with `provider_store`, `model_store` and `graphql`), `model` (the words of a
 //! call), `models` (which one answers), `network` (the call, with `protocol`, `address`, `listed` and `answer`), a file for each protocol
 //! (`openai`, `responses`, `anthropic`, `gemini`, `ollama`; `azure` has addresses only), what they share (`said`, `calls`, `halves`, `frames`,
-//! `sse` and `fault`), and `llmsim` (the simulator; `llmsim_script` says how it is steered).
+//! `sse`, `fault`, `retry_after` and `circuit`), and `llmsim` (the simulator; `llmsim_script` says how it is steered).
 
 mod address;
 mod anthropic;
 mod answer;
 mod azure;
 mod calls;
+mod circuit;
 mod fault;
 pub mod graphql;
 mod frames;
@@ -46,13 +47,14 @@ pub mod sqlite {
 }
 mod protocol;
 mod responses;
+mod retry_after;
 mod said;
 mod sse;
 mod stored_model;
 
 pub use model::{
     ChatMessage, ChatPart, ChatRequest, ModelClient, ModelEnd, ModelError, ModelErrorCode, ModelPiece, ModelStop,
-    ModelTarget, ModelTimeouts, ModelToolCall, ProviderType, TokenUsage, ToolDefinition, ToolResult,
+    ModelTarget, ModelTimeouts, ModelToolCall, ProviderType, Retry, TokenUsage, ToolDefinition, ToolResult,
 };
 pub use models::{ModelChoices, Models};
 pub use provider::{

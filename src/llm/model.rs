@@ -7,6 +7,7 @@ use futures_util::stream::BoxStream;
 use secrecy::SecretString;
 use serde_json::Value;
 
+use crate::db::ids::Id;
 use crate::db::types::text_enum;
 
 text_enum! {
@@ -42,8 +43,8 @@ pub struct ModelTarget {
     pub model: String,
     /// Tokens that the model takes in all, where known.
     pub context_window: Option<i64>,
-    /// Whether the operator named it by the environment: its address is then not checked.
-    pub by_operator: bool,
+    /// The provider that a user keeps; absent where the operator named it by the environment: its address is then not checked.
+    pub provider_id: Option<Id>,
 }
 
 /// One model call: the whole conversation so far.
@@ -158,6 +159,19 @@ pub struct TokenUsage {
 pub struct ModelError {
     pub code: ModelErrorCode,
     pub message: String,
+    pub retry: Retry,
+}
+
+/// Whether the same request may be answered when it is sent once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// The answer would be the same, or a piece of one was given already.
+    Never,
+    /// It may. The server is busy or cannot be reached, and nothing of an answer was given.
+    Worth {
+        /// How long the server asks to wait, where it does.
+        after: Option<Duration>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,6 +195,8 @@ pub struct ModelTimeouts {
     pub between_bytes: Duration,
     /// For what follows a finished answer (usage and the end mark), without which it is whole.
     pub after_finish: Duration,
+    /// For a whole answer, however steadily it comes.
+    pub answer: Duration,
     /// For the list of a provider's models, altogether.
     pub model_list: Duration,
 }
@@ -195,8 +211,23 @@ impl ModelTimeouts {
         first_byte: Duration::from_secs(60),
         between_bytes: Duration::from_secs(30),
         after_finish: Duration::from_secs(5),
+        answer: Duration::from_secs(30 * 60),
         model_list: Duration::from_secs(10),
     };
+}
+
+impl ModelTarget {
+    /// Whether the operator named it.
+    pub fn by_operator(&self) -> bool {
+        self.provider_id.is_none()
+    }
+}
+
+impl ModelError {
+    /// A failure that another try would meet again.
+    pub fn lasting(code: ModelErrorCode, message: String) -> Self {
+        Self { code, message, retry: Retry::Never }
+    }
 }
 
 impl fmt::Display for ProviderType {

@@ -146,7 +146,7 @@ impl Models {
             api_key,
             model: model.clone(),
             context_window: stored.context_window,
-            by_operator: false,
+            provider_id: Some(stored.provider_id),
         })
     }
 
@@ -189,9 +189,8 @@ impl Models {
 fn ask_first(network: Arc<Network>, provider: ModelTarget) -> Shared<Asking> {
     let asking = async move {
         let models = network.list_models(&provider).await?;
-        models.into_iter().find(|model| !model.is_empty()).ok_or_else(|| ModelError {
-            code: ModelErrorCode::Unavailable,
-            message: format!("The model provider ({}) lists no model. Set DEFAULT_MODEL.", provider.provider_type),
+        models.into_iter().find(|model| !model.is_empty()).ok_or_else(|| {
+            unavailable(format!("The model provider ({}) lists no model. Set DEFAULT_MODEL.", provider.provider_type))
         })
     };
     asking.boxed().shared()
@@ -218,7 +217,7 @@ fn of_environment(settings: ModelSettings) -> Option<ModelTarget> {
 }
 
 fn operators(provider_type: ProviderType, api_key: Option<SecretString>, base_url: Option<String>) -> ModelTarget {
-    ModelTarget { provider_type, base_url, api_key, model: String::new(), context_window: None, by_operator: true }
+    ModelTarget { provider_type, base_url, api_key, model: String::new(), context_window: None, provider_id: None }
 }
 
 fn openai_or_compatible(base_url: Option<&str>) -> ProviderType {
@@ -234,5 +233,5 @@ fn not_blank(text: Option<String>) -> Option<String> {
 }
 
 fn unavailable(message: String) -> ModelError {
-    ModelError { code: ModelErrorCode::Unavailable, message }
+    ModelError::lasting(ModelErrorCode::Unavailable, message)
 }

@@ -9,8 +9,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::address;
 use super::answer::{Answer, next_piece};
+use super::circuit::Circuits;
 use super::fault::Fault;
-use super::frames::{Frames, read_body};
+use super::frames::{Frames, Lost, read_body};
 use super::listed::read_list;
 use super::model::{ChatRequest, ModelClient, ModelError, ModelPiece, ModelTarget, ModelTimeouts};
 use super::protocol::Protocol;
@@ -32,6 +33,7 @@ pub(super) struct Network {
     clients: outbound::ModelClients,
     timeouts: ModelTimeouts,
     responses_models: ResponsesModels,
+    circuits: Circuits,
 }
 
 /// The models that answer by Responses only, as base URL and name.
@@ -43,15 +45,16 @@ struct Call {
     target: ModelTarget,
     timeouts: ModelTimeouts,
     responses_models: ResponsesModels,
+    circuits: Circuits,
 }
 
 impl Network {
     pub(super) fn new(clients: outbound::ModelClients, timeouts: ModelTimeouts) -> Network {
-        Network { clients, timeouts, responses_models: Arc::default() }
+        Network { clients, timeouts, responses_models: Arc::default(), circuits: Circuits::default() }
     }
 
     fn client(&self, target: &ModelTarget) -> &outbound::Client {
-        if target.by_operator { &self.clients.operator } else { &self.clients.tenant }
+        if target.by_operator() { &self.clients.operator } else { &self.clients.tenant }
     }
 
     /// The names of the provider's models that chat, in the provider's order; none where its type has no list. The
@@ -70,13 +73,11 @@ impl ModelClient for Network {
             target: target.clone(),
             timeouts: self.timeouts,
             responses_models: self.responses_models.clone(),
+            circuits: self.circuits.clone(),
         };
         let answer = async move {
-            match call.answer(&request).await {
-                Ok((frames, protocol)) => {
-                    let answer = Answer::new(call.target, call.timeouts, frames, protocol.read());
-                    Ok(stream::try_unfold(answer, next_piece))
-                }
+            match call.begin(&request).await {
+                Ok(answer) => Ok(stream::try_unfold(answer, next_piece)),
                 Err(fault) => Err(fault.report(&call.target)),
             }
         };
@@ -85,6 +86,22 @@ impl ModelClient for Network {
 }
 
 impl Call {
+    /// Asks, where the model is not left alone.
+    async fn begin(&self, request: &ChatRequest) -> Result<Answer, Fault> {
+        let pass = self.circuits.enter(&self.target).map_err(|wait| Fault::resting(&self.target, wait))?;
+        let until = Instant::now() + self.timeouts.answer;
+        let late = || Err(Fault::cut(&self.target, Lost::Endless.cause()));
+        match timeout_at(until, self.answer(request)).await.unwrap_or_else(|_| late()) {
+            Ok((frames, protocol)) => {
+                Ok(Answer::new(self.target.clone(), self.timeouts, frames, protocol.read(), until, pass))
+            }
+            Err(fault) => {
+                pass.end(!fault.server_failed);
+                Err(fault)
+            }
+        }
+    }
+
     /// Asks, and asks again where the server says that the model wants to be asked otherwise.
     async fn answer(&self, request: &ChatRequest) -> Result<(Frames, Protocol), Fault> {
         let by_type = Protocol::of(&self.target);
@@ -125,7 +142,11 @@ impl Call {
                 let body = body.to_lowercase();
                 RESPONSES_WORDS.iter().any(|word| body.contains(word))
             };
-            return if asked_otherwise { Ok(None) } else { Err(Fault::status(target, status.as_u16(), &body)) };
+            return if asked_otherwise {
+                Ok(None)
+            } else {
+                Err(Fault::status(target, status.as_u16(), response.headers(), &body))
+            };
         }
         read_head(response, target, deadline, patience, protocol.framing()).await.map(Some)
     }

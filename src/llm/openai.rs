@@ -97,7 +97,7 @@ pub(super) fn read(frame: &str, said: &mut Said) -> Result<(), Wrong> {
         return Err(Wrong::Told(error));
     }
     if let Some(told) = chunk.usage {
-        said.usage = usage(&told);
+        said.usage = usage(&told, "prompt_tokens", "completion_tokens");
     }
     let mut choices = chunk.choices.into_iter().flatten();
     let Some(choice) = choices.find(|choice| choice.index.as_i64().unwrap_or(0) == 0) else {
@@ -147,14 +147,15 @@ fn stop(finish_reason: &str) -> Option<ModelStop> {
     }
 }
 
-/// Usage as far as the server tells it; what is missing is zero.
-fn usage(told: &Value) -> TokenUsage {
-    let count = |pointer: &str| told.pointer(pointer).and_then(Value::as_i64).unwrap_or(0).max(0);
+/// Usage as far as the server tells it, by its names of what was read and written; what is missing is zero.
+pub(super) fn usage(told: &Value, input: &str, output: &str) -> TokenUsage {
+    let count = |value: &Value| value.as_i64().unwrap_or(0).max(0);
+    let detail = |of: &str, name: &str| count(&told[format!("{of}_details")][name]);
     TokenUsage {
-        input_tokens: count("/prompt_tokens"),
-        output_tokens: count("/completion_tokens"),
-        cached_input_tokens: count("/prompt_tokens_details/cached_tokens"),
-        reasoning_tokens: count("/completion_tokens_details/reasoning_tokens"),
+        input_tokens: count(&told[input]),
+        output_tokens: count(&told[output]),
+        cached_input_tokens: detail(input, "cached_tokens"),
+        reasoning_tokens: detail(output, "reasoning_tokens"),
     }
 }
 

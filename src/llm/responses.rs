@@ -8,10 +8,8 @@ use serde_json::{Value, json};
 
 use super::calls;
 use super::halves::CutText;
-use super::model::{
-    ChatMessage, ChatPart, ChatRequest, ModelStop, ModelToolCall, TokenUsage, ToolDefinition, ToolResult,
-};
-use super::openai::data_url;
+use super::model::{ChatMessage, ChatPart, ChatRequest, ModelStop, ModelToolCall, ToolDefinition, ToolResult};
+use super::openai::{data_url, usage};
 use super::said::{Said, Wrong};
 
 /// An event, or a whole response of a server that does not stream.
@@ -137,21 +135,10 @@ fn end(response: Response, said: &mut Said) -> Result<(), Wrong> {
         }
     }
     if let Some(told) = response.usage {
-        said.usage = usage(&told);
+        said.usage = usage(&told, "input_tokens", "output_tokens");
     }
     (said.answered, said.closed, said.stop) = (true, true, Some(stop));
     Ok(())
-}
-
-/// Usage as far as the server tells it; what is missing is zero.
-fn usage(told: &Value) -> TokenUsage {
-    let count = |pointer: &str| told.pointer(pointer).and_then(Value::as_i64).unwrap_or(0).max(0);
-    TokenUsage {
-        input_tokens: count("/input_tokens"),
-        output_tokens: count("/output_tokens"),
-        cached_input_tokens: count("/input_tokens_details/cached_tokens"),
-        reasoning_tokens: count("/output_tokens_details/reasoning_tokens"),
-    }
 }
 
 /// Strict schemas would have to name every property as required.

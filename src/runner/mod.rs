@@ -2,6 +2,7 @@
 
 mod calls;
 mod request;
+mod retry;
 mod saying;
 mod step;
 mod stored;

@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::saying::Saying;
 use crate::db::types::Json;
 use crate::events::StopReason;
-use crate::llm::{ModelEnd, ModelError, ModelPiece, ModelStop, ModelToolCall, ProviderType};
-use crate::turns::{Step, ToolCall, TurnError};
+use crate::llm::{ModelEnd, ModelError, ModelErrorCode, ModelPiece, ModelStop, ModelToolCall, ProviderType};
+use crate::turns::{Step, ToolCall};
 
 /// How a model call ended.
 pub(super) enum Said {
@@ -17,13 +17,14 @@ pub(super) enum Said {
     Calls(Vec<ToolCall>),
 }
 
-/// Follows the model's answer into the step and, as it comes, to everybody who watches. Nothing where the turn is ours no more.
+/// Follows the model's answer into the step and, as it comes, to everybody who watches. Nothing where the turn is ours no more. After an error that is
+/// worth another try the step is as it was.
 pub(super) async fn run(
     mut answer: BoxStream<'static, Result<ModelPiece, ModelError>>,
     provider_type: ProviderType,
     step: &mut Step,
     mut saying: Saying<'_>,
-) -> Result<Option<Said>, TurnError> {
+) -> Result<Option<Said>, ModelError> {
     let mut calls = Vec::new();
     loop {
         let piece = tokio::select! {
@@ -88,8 +89,6 @@ pub(super) fn storable_json(value: Value) -> Value {
 }
 
 fn cut() -> ModelError {
-    ModelError {
-        code: crate::llm::ModelErrorCode::Cut,
-        message: "The model's answer broke off before its end. Send the message again.".into(),
-    }
+    let message = "The model's answer broke off before its end. Send the message again.";
+    ModelError::lasting(ModelErrorCode::Cut, message.into())
 }

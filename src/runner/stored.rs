@@ -12,7 +12,7 @@ const STORE_RETRY_MAX: Duration = Duration::from_secs(1);
 const STORE_TRIES: u32 = 3;
 /// Stores or reads something of a turn, again and again while the database is out of reach.
 pub(super) async fn stored<T, W: Future<Output = Result<T>>>(work: impl Fn() -> W) -> Result<T, End> {
-    let mut tries = Tries::default();
+    let mut tries = StoreTries::default();
     loop {
         match work().await {
             Ok(stored) => return Ok(stored),
@@ -27,12 +27,12 @@ pub(super) async fn stored<T, W: Future<Output = Result<T>>>(work: impl Fn() -> 
 
 /// What was tried in vain to store something.
 #[derive(Default)]
-pub(super) struct Tries {
+pub(super) struct StoreTries {
     tried: u32,
     refused: u32,
 }
 
-impl Tries {
+impl StoreTries {
     /// Whether the same may be stored next time, and then waits a while: for ever while the database is out of reach.
     pub(super) async fn is_another_worth(&mut self, error: &Error) -> bool {
         self.tried += 1;

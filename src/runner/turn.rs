@@ -7,9 +7,10 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 
 use super::calls::RunningCalls;
+use super::retry::{GivenUp, Tries};
 use super::saying::Saying;
 use super::step::Said;
-use super::stored::{Tries, stored};
+use super::stored::{StoreTries, stored};
 use super::tools::ToolContext;
 use super::{Runner, request, step};
 use crate::capabilities::{Tool, tools_of};
@@ -109,7 +110,7 @@ impl Answering<'_> {
         if self.turn.fruitless_claims > FRUITLESS_CLAIMS_MAX {
             return Err(End::Failed(no_progress()));
         }
-        let target = self.unless_stopped(self.resolve(choices)).await??;
+        let target = self.resolve(choices).await?;
         if !self.calls.is_empty() {
             // What a lost server left.
             let ended = self.run_calls(tools, true).await?;
@@ -133,7 +134,14 @@ impl Answering<'_> {
 
     async fn resolve(&self, choices: ModelChoices) -> Result<ModelTarget, End> {
         let (Runner { models, store, .. }, organization_id) = (self.runner, self.turn.organization_id);
-        Ok(stored(|| models.resolve(store, organization_id, choices)).await??)
+        let mut tries = Tries::of(self.turn.id);
+        loop {
+            let resolving = stored(|| models.resolve(store, organization_id, choices));
+            match self.unless_stopped(resolving).await?? {
+                Ok(target) => return Ok(target),
+                Err(error) => self.unless_stopped(tokio::time::sleep(tries.failed(error)?)).await?,
+            }
+        }
     }
 
     /// What was said until now; this turn's own row is the last one.
@@ -146,7 +154,7 @@ impl Answering<'_> {
         if own.turn.cancel_requested_at.is_some() { Err(End::Cancelled) } else { Ok(history) }
     }
 
-    /// One step: asks the model and follows its answer.
+    /// One step: asks the model and follows its answer; asks again where it fails before it says anything.
     async fn ask(
         &mut self,
         target: &ModelTarget,
@@ -155,14 +163,21 @@ impl Answering<'_> {
         history: &[Exchange],
     ) -> Result<Said, End> {
         self.step.model.clone_from(&target.model);
-        let request = request::of(system_prompt, tools, history, target);
-        let answer = self.runner.models.client(target).stream(target, request);
-        let saying = Saying::new(&self.runner.store, &self.turn, &self.channel, self.running.lease());
-        let following = step::run(answer, target.provider_type, &mut self.step, saying);
-        tokio::select! {
-            biased;
-            stop = self.running.stopped() => Err(stop.into()),
-            said = following => said?.ok_or(End::Lost),
+        let mut tries = Tries::of(self.turn.id);
+        loop {
+            let request = request::of(system_prompt, tools, history, target);
+            let answer = self.runner.models.client(target).stream(target, request);
+            let saying = Saying::new(&self.runner.store, &self.turn, &self.channel, self.running.lease());
+            let following = step::run(answer, target.provider_type, &mut self.step, saying);
+            let said = tokio::select! {
+                biased;
+                stop = self.running.stopped() => return Err(stop.into()),
+                said = following => said,
+            };
+            match said {
+                Ok(said) => return said.ok_or(End::Lost),
+                Err(error) => self.unless_stopped(tokio::time::sleep(tries.failed(error)?)).await?,
+            }
         }
     }
 
@@ -222,7 +237,7 @@ impl Answering<'_> {
         let why = if matches!(outcome, Outcome::Failed(_)) { TURN_FAILED } else { CANCELLED };
         let given_up = |call: ToolCall| call.ended(Err(why.to_owned()));
         let calls: Vec<_> = std::mem::take(&mut self.calls).into_iter().map(given_up).collect();
-        let mut tries = Tries::default();
+        let mut tries = StoreTries::default();
         loop {
             let (turn, step, calls, how) = (self.turn.clone(), self.step.clone(), calls.clone(), outcome.clone());
             match commit!(&self.runner.store, messages::finish(turn, step, calls, how)) {
@@ -340,9 +355,12 @@ impl From<TurnError> for End {
     }
 }
 
-impl From<ModelError> for End {
-    fn from(error: ModelError) -> Self {
-        Self::Failed(error.into())
+impl From<GivenUp> for End {
+    fn from(GivenUp { error, back_after }: GivenUp) -> Self {
+        match back_after {
+            Some(after) => Self::Waits(after, error.into()),
+            None => Self::Failed(error.into()),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where each type of provider is called, and where it lists its models.
 
 use everruns::config::ModelSettings;
+use everruns::db::ids::Id;
 use everruns::llm::*;
 use serde_json::json;
 
@@ -15,7 +16,7 @@ fn target(provider_type: ProviderType, base_url: String) -> ModelTarget {
         api_key: Some(KEY.into()),
         model: "small model".into(),
         context_window: None,
-        by_operator: false,
+        provider_id: Some(Id::fixed(1)),
     }
 }
 

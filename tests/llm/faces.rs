@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use everruns::config::ModelSettings;
+use everruns::db::ids::Id;
 use everruns::llm::*;
 use serde_json::{Value, json};
 
@@ -61,7 +62,7 @@ impl Face {
             api_key: Some(KEY.into()),
             model: "small-model".into(),
             context_window: None,
-            by_operator: false,
+            provider_id: Some(Id::fixed(1)),
         }
     }
 

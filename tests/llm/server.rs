@@ -31,6 +31,8 @@ pub struct Request {
 pub struct Reply {
     bytes: Vec<u8>,
     one_by_one: bool,
+    /// Between two bytes.
+    pause: Duration,
     later: Option<Later>,
     then: Then,
 }
@@ -48,6 +50,8 @@ pub struct Gate(mpsc::Sender<()>);
 #[derive(Clone, Copy, PartialEq)]
 enum Then {
     Close,
+    /// Break the connection in the middle.
+    Reset,
     /// Say nothing more, and tell when the client has gone.
     Hold,
     /// Read the next request on the same connection.
@@ -57,7 +61,11 @@ enum Then {
 impl Server {
     /// Answers one request after the other with one reply after the other; further ones with none.
     pub fn start(replies: impl IntoIterator<Item = Reply>) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), replies)
+    }
+
+    /// The same where somebody listens already.
+    pub fn on(listener: TcpListener, replies: impl IntoIterator<Item = Reply>) -> Server {
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let root = format!("{origin}/v1");
         let replies = Arc::new(Mutex::new(replies.into_iter().collect::<VecDeque<_>>()));
@@ -89,7 +97,13 @@ impl Server {
 impl Reply {
     /// Whatever bytes, then the end of the connection.
     pub fn raw(bytes: impl AsRef<[u8]>) -> Reply {
-        Reply { bytes: bytes.as_ref().to_vec(), one_by_one: false, later: None, then: Then::Close }
+        Reply {
+            bytes: bytes.as_ref().to_vec(),
+            one_by_one: false,
+            pause: Duration::ZERO,
+            later: None,
+            then: Then::Close,
+        }
     }
 
     /// An event stream with this body, which ends with the connection.
@@ -108,7 +122,7 @@ impl Reply {
     pub fn kept_events(body: &str) -> Reply {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
         let bytes = format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len()).into_bytes();
-        Reply { bytes, one_by_one: false, later: None, then: Then::Keep }
+        Reply { then: Then::Keep, ..Reply::raw(bytes) }
     }
 
     pub fn status(status: u16, content_type: &str, body: &str) -> Reply {
@@ -128,9 +142,42 @@ impl Reply {
         ))
     }
 
+    /// The same with another header.
+    pub fn header(mut self, name: &str, value: &str) -> Reply {
+        let end = self.bytes.windows(2).position(|pair| pair == b"\r\n").unwrap();
+        self.bytes.splice(end..end, format!("\r\n{name}: {value}").into_bytes());
+        self
+    }
+
+    /// The same, which asks to be asked again at once.
+    pub fn again(self) -> Reply {
+        self.header("retry-after", "0")
+    }
+
     pub fn one_by_one(mut self) -> Reply {
         self.one_by_one = true;
         self
+    }
+
+    /// After the head, byte by byte at this pace.
+    pub fn paced(self, pause: Duration) -> Reply {
+        Reply { pause, ..self.one_by_one() }
+    }
+
+    /// Ends with a reset instead of an orderly end.
+    pub fn reset(self) -> Reply {
+        Reply { then: Then::Reset, ..self }
+    }
+
+    fn send(&self, mut stream: &TcpStream) -> std::io::Result<()> {
+        let head = self.bytes.windows(4).position(|end| end == b"\r\n\r\n").map_or(0, |end| end + 4);
+        let (at_once, rest) = self.bytes.split_at(if self.pause.is_zero() { 0 } else { head });
+        stream.write_all(at_once)?;
+        let size = if self.one_by_one { 1 } else { rest.len().max(1) };
+        rest.chunks(size).try_for_each(|part| {
+            std::thread::sleep(self.pause);
+            stream.write_all(part)
+        })
     }
 
     /// After what it says at once, goes on with the next part each time that the gate is opened.
@@ -179,13 +226,13 @@ fn converse(
         let Some(reply) = replies.lock().unwrap().pop_front() else {
             return;
         };
-        let size = if reply.one_by_one { 1 } else { reply.bytes.len().max(1) };
-        let sent = reply.bytes.chunks(size).try_for_each(|part| (&*stream).write_all(part));
+        let sent = reply.send(stream);
         if let Some(later) = &reply.later {
             later.say(stream);
         }
         match reply.then {
             Then::Keep if sent.is_ok() => continue,
+            Then::Reset => reset(stream),
             Then::Hold => {
                 let _ = reader.read(&mut [0]);
                 let _ = gone.send(());
@@ -194,6 +241,14 @@ fn converse(
         }
         return;
     }
+}
+
+/// The connection's end is then a reset.
+fn reset(stream: &TcpStream) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    let _runtime = runtime.enter();
+    stream.set_nonblocking(true).unwrap();
+    tokio::net::TcpStream::from_std(stream.try_clone().unwrap()).unwrap().set_zero_linger().unwrap();
 }
 
 fn read_request(reader: &mut BufReader<TcpStream>, connection: usize) -> Option<Request> {

@@ -63,7 +63,7 @@ async fn a_stored_address_that_is_not_allowed_any_more_is_not_asked() {
         let clients = model_clients(&Reach { allowed: allowed.parse().unwrap(), private_networks }).unwrap();
         let models = Models::new(ModelSettings::default(), clients, ModelTimeouts::DEFAULT, secrets.clone());
         match models.resolve(&store, DEFAULT_ORGANIZATION, choices).await.unwrap() {
-            Ok(target) => assert!(is_asked && !target.by_operator && target.model == "small-model"),
+            Ok(target) => assert!(is_asked && !target.by_operator() && target.model == "small-model"),
             Err(told) => assert!(!is_asked && told.message.contains("OUTBOUND_ALLOWED_HOSTS"), "{told}"),
         }
     }
