@@ -32,6 +32,11 @@ impl Timestamp {
         Self(self.0.saturating_add(duration).unwrap_or(jiff::Timestamp::MAX))
     }
 
+    /// This long before it, or at the calendar's beginning where that comes first.
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(duration).unwrap_or(jiff::Timestamp::MIN))
+    }
+
     /// How long from now until then; nothing where it is past.
     pub fn from_now(self) -> Duration {
         Duration::try_from(self.0.duration_since(jiff::Timestamp::now())).unwrap_or_default()

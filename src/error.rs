@@ -85,6 +85,17 @@ impl Error {
         Self::new(ErrorCode::Forbidden, message)
     }
 
+    /// The session is at a turn and the caller asked not to wait.
+    pub fn session_busy() -> Self {
+        Self::new(ErrorCode::SessionBusy, "the session is busy with another turn")
+    }
+
+    /// The idempotency key stands for another change.
+    pub fn key_reused() -> Self {
+        let text = "the idempotency key was used with another input";
+        Self { field: Some("input.idempotencyKey".into()), ..Self::new(ErrorCode::IdempotencyKeyReused, text) }
+    }
+
     /// The caller's credential does not have this scope.
     pub fn lacks_scope(scope: &str) -> Self {
         Self::forbidden(format!("the credential lacks the scope {scope}"))

@@ -9,7 +9,8 @@
 //! # Arrows
 //! They point down only, and `tests/tidy.rs` says so:
 //! `main > app > edge > gateway > graphql > <noun>/graphql.rs`, `app > runner, replica`, all `> messages > turns > sessions > events > agents >
-//! capabilities > llm > organizations > auth > bus > db > page, validate, secrets, clock, outbound, error, config`. All `<noun>/graphql.rs` are one
+//! capabilities > llm > organizations > auth > bus > idempotency > db > page, validate, secrets, clock, outbound, error, config`. All
+//! `<noun>/graphql.rs` are one
 //! layer. SQL stands in store files and
 //! [`db`], the environment is read in [`config`], axum is named in [`edge`] (and where `app` serves), reqwest in [`outbound`].
 //!
@@ -35,6 +36,7 @@ pub mod organizations;
 pub mod auth;
 
 pub mod bus;
+pub mod idempotency;
 pub mod db;
 pub mod page;
 pub mod validate;

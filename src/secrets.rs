@@ -172,6 +172,13 @@ impl From<SecretInput> for SecretString {
     }
 }
 
+impl SecretInput {
+    /// The secret.
+    pub fn as_secret(&self) -> &SecretString {
+        &self.0
+    }
+}
+
 // A plain string for callers: GraphQL has no type for what must not be seen.
 impl InputType for SecretInput {
     type RawValueType = Self;

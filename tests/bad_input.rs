@@ -14,6 +14,7 @@ mod ids;
 mod models;
 mod pages;
 mod providers;
+mod repeats;
 mod sessions;
 
 use reqwest::{Method, header};
@@ -227,6 +228,7 @@ async fn bad_input_is_refused_by_both_faces_with_its_field_and_changes_nothing()
         pages::cases(&given),
         ids::cases(&given),
         bodies::cases(&given),
+        repeats::cases(&given),
     ];
     try_all(&given, table).await;
 }
@@ -237,6 +239,7 @@ async fn bad_credentials_and_bad_input_about_them_are_refused_by_both_faces_and_
     let table = [
         accounts::cases(&given),
         bodies::of_accounts(&given),
+        repeats::of_api_keys(),
         credentials::cases(&given).await,
         credentials::without_scopes(&given).await,
     ];

@@ -67,6 +67,9 @@ async fn furnish(caller: &Caller, mark: &str) -> Things {
     assert!(file.send().await.unwrap().status().is_success());
     caller.say(&path, &format!("/sim call=noop {mark}")).await;
     caller.sse(&path, None).await.until("session.completed").await;
+    caller.say(&path, "/sim words=2 delay_ms=10000").await;
+    let withdrawn = caller.say(&path, mark).await["id"].as_str().expect("an id").to_owned();
+    created(format!("{path}/cancel"), json!({})).await;
     let key = created("/v1/auth/api-keys".into(), json!({ "name": mark })).await;
     let query = "query($id: ID!) { viewer { user { id } organization { id } } session(id: $id) {
         turns { nodes { id message { id } steps { id toolCalls { id } } } } } }";
@@ -79,6 +82,7 @@ async fn furnish(caller: &Caller, mark: &str) -> Things {
         ("agent", agent),
         ("session", session),
         ("key", key),
+        ("withdrawn", withdrawn),
         ("turn", text(&turn["id"])),
         ("message", text(&turn["message"]["id"])),
         ("step", text(&turn["steps"][0]["id"])),
@@ -94,6 +98,8 @@ fn kind_at(field: &str, path: &[String]) -> &'static str {
         "agentId" => "agent",
         "sessionId" => "session",
         "turnId" => "turn",
+        // One that waits would have to be caught at it; one that is withdrawn may be again.
+        "messageId" => "withdrawn",
         "modelId" | "defaultModelId" => "model",
         "providerId" => "provider",
         "id" | "ids" if field.contains("Session") || field == "session" => "session",

@@ -19,6 +19,7 @@ mod edge;
 mod failures;
 mod files;
 mod guard;
+mod idempotency;
 mod isolation;
 mod llm;
 mod messages;

@@ -9,7 +9,7 @@ const LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// The modules from the top down: each may name those below it and itself.
-const LAYERS: [&[&str]; 21] = [
+const LAYERS: [&[&str]; 22] = [
     &["main"],
     &["app"],
     &["edge", "runner", "replica"],
@@ -25,6 +25,7 @@ const LAYERS: [&[&str]; 21] = [
     &["organizations"],
     &["auth"],
     &["bus"],
+    &["idempotency"],
     &["db"],
     &["page"],
     &["validate"],

@@ -1,6 +1,7 @@
 //! The main job: a message is answered by a turn, whatever breaks in between. Every story asks both faces and compares.
 
 mod answers;
+mod busy;
 mod cancel;
 mod deletion;
 mod failures;

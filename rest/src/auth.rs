@@ -142,7 +142,8 @@ pub(crate) async fn list_api_keys(graph: Graph, Query(page): Query<Page>) -> Res
 #[utoipa::path(post, path = "/v1/auth/api-keys", tag = "auth", request_body = CreateApiKey,
     responses((status = 201, description = "The key"),
         (status = 404, description = "Nobody signs in: AUTH_MODE is none"),
-        (status = 409, description = "The user has as many keys as one may have")))]
+        (status = 409, description = "The user has as many keys as one may have, or an earlier request with the same idempotency key made \
+            this one: it is shown once")))]
 pub(crate) async fn create_api_key(
     graph: Graph,
     Json(body): Json<CreateApiKey>,

@@ -15,6 +15,8 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::operations::KEY_VARIABLE;
+
 const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
 const NOT_FOUND: &str = "NOT_FOUND";
 const PAYLOAD_TOO_LARGE: &str = "PAYLOAD_TOO_LARGE";
@@ -193,7 +195,7 @@ impl From<PathRejection> for Error {
 const ONLY_IN_GRAPHQL: [&str; 3] = ["input", "filter", "image"];
 
 /// A field's path as REST writes it: `input.systemPrompt` is `system_prompt`, `first` is `limit`, `id` is what the
-/// route calls it, and a place in a list stands in brackets, as where a body is of the wrong shape.
+/// route calls it, the idempotency key is its header, and a place in a list stands in brackets, as where a body is of the wrong shape.
 fn rest_spelling(path: &str, id_name: &str) -> String {
     let mut spelled = String::with_capacity(path.len() + 4);
     for segment in path.split('.').filter(|segment| !ONLY_IN_GRAPHQL.contains(segment)) {
@@ -207,6 +209,7 @@ fn rest_spelling(path: &str, id_name: &str) -> String {
         match segment {
             "id" => spelled.push_str(id_name),
             "first" | "last" => spelled.push_str("limit"),
+            KEY_VARIABLE => spelled.push_str("Idempotency-Key"),
             _ => spelled.push_str(&snake_case(segment)),
         }
     }

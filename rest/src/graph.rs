@@ -2,10 +2,10 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use async_graphql::{Executor, Request, Response, Value, Variables, to_value};
+use async_graphql::{Executor, Name, Request, Response, Value, Variables, to_value};
 use axum::{
     extract::{FromRequestParts, Request as HttpRequest, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response as HttpResponse},
 };
@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::{
     error::Error,
-    operations::{Document, Operation},
+    operations::{Document, KEY_VARIABLE, Operation},
     print::{self, Body},
 };
 
@@ -26,7 +26,12 @@ pub(crate) struct Executors(Arc<dyn View>);
 pub(crate) struct Graph {
     executor: Executors,
     credentials: Option<HeaderMap>,
+    /// Goes with an operation that takes it.
+    idempotency_key: Option<HeaderValue>,
 }
+
+/// Under which key the caller wants something made once.
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 trait View: Send + Sync {
     fn execute(&self, request: Request) -> BoxFuture<'_, Response>;
@@ -84,7 +89,8 @@ impl FromRequestParts<Executors> for Graph {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, executor: &Executors) -> Result<Self, Infallible> {
-        Ok(Self { executor: executor.clone(), credentials: credentials(&parts.headers) })
+        let idempotency_key = parts.headers.get(IDEMPOTENCY_KEY).cloned();
+        Ok(Self { executor: executor.clone(), credentials: credentials(&parts.headers), idempotency_key })
     }
 }
 
@@ -94,7 +100,7 @@ pub(crate) async fn credentials_first(
     request: HttpRequest,
     next: Next,
 ) -> HttpResponse {
-    let graph = Graph { executor, credentials: credentials(request.headers()) };
+    let graph = Graph { executor, credentials: credentials(request.headers()), idempotency_key: None };
     let response = next.run(request).await;
     let unread = [StatusCode::BAD_REQUEST, StatusCode::PAYLOAD_TOO_LARGE, StatusCode::UNSUPPORTED_MEDIA_TYPE];
     if !unread.contains(&response.status()) {
@@ -137,7 +143,14 @@ impl Graph {
 
     /// The text of the query stays empty: the executor is given the parsed document.
     fn request(&self, document: &Document, given: impl Serialize) -> Result<Request, Error> {
-        let mut request = Request::new("").operation_name(document.name).variables(variables(given)?);
+        let mut variables = variables(given)?;
+        if document.takes_key {
+            // What is no text becomes one that no key may be. Null where there is none: an argument with a variable that is not given is not checked
+            // as a whole, and what is wrong in it loses its field.
+            let key = self.idempotency_key.as_ref().map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned());
+            variables.insert(Name::new(KEY_VARIABLE), key.map_or(Value::Null, Value::String));
+        }
+        let mut request = Request::new("").operation_name(document.name).variables(variables);
         request.set_parsed_query(document.executable.clone());
         Ok(match &self.credentials {
             Some(credentials) => request.data(credentials.clone()),

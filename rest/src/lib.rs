@@ -56,7 +56,10 @@ an access token in the header `Authorization`; a browser may use the cookie of i
 request that is to blame.
 
 **Lists** have their rows in `data`, and `next` where more follow: give it as `after`. A field that is null is left \
-out.";
+out.
+
+**Sending again.** What creates something takes a key of your choice in the header `Idempotency-Key`: for 24 hours it is \
+made once however often it is sent. All other requests may be sent again as they are, or, like signing in, are done anew.";
 
 /// The largest request body.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     error::Error,
@@ -58,6 +58,26 @@ struct Image {
     media_type: String,
     /// Base64 of at most 5 MiB.
     data: String,
+}
+
+#[derive(Deserialize, Serialize, IntoParams)]
+#[serde(rename_all(serialize = "camelCase"))]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Sending {
+    /// What becomes of the message while the session is at a turn: `enqueue` (where absent) answers it after that one and those that wait, `reject`
+    /// refuses it (409), `interrupt` ends the running turn and answers it after those that wait.
+    #[serde(default)]
+    when_busy: WhenBusy,
+}
+
+#[derive(Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all(serialize = "SCREAMING_SNAKE_CASE", deserialize = "snake_case"))]
+#[schema(rename_all = "snake_case")]
+enum WhenBusy {
+    #[default]
+    Enqueue,
+    Reject,
+    Interrupt,
 }
 
 /// The variables that a body gives.
@@ -116,12 +136,14 @@ pub(crate) async fn list_messages(
 ///
 /// Starts a turn of the agent, or queues one behind the turn that runs. The answer is watched in the events.
 #[utoipa::path(post, path = "/v1/agents/{agent_id}/sessions/{session_id}/messages", tag = "messages",
-    params(SessionPath), request_body = SendMessage, responses((status = 201, description = "The message, stored"),
-        (status = 409, description = "The agent is archived")))]
+    params(SessionPath, Sending), request_body = SendMessage,
+    responses((status = 201, description = "The message, stored"),
+        (status = 409, description = "The agent is archived, or the session is busy and `when_busy` is `reject`")))]
 pub(crate) async fn send_message(
     graph: Graph,
     Path(path): Path<SessionPath>,
+    Query(sending): Query<Sending>,
     Json(body): Json<SendMessage>,
 ) -> Result<(StatusCode, Printed), Error> {
-    Ok((StatusCode::CREATED, graph.ask(Operation::SendMessage, (path, Said::from(body))).await?))
+    Ok((StatusCode::CREATED, graph.ask(Operation::SendMessage, (path, sending, Said::from(body))).await?))
 }

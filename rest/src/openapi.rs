@@ -2,10 +2,11 @@
 //!
 //! A handler says its path, tag, parameters, body and the description of its success, and what is its own among its
 //! refusals (`(status = 409, description = "The agent is archived")`). Shapes of answers (`shapes`), the refusals that
-//! follow (`refusals`), examples (`samples`), who may ask, and a description, where the handler has none the one of the
+//! follow (`refusals`), the idempotency key (`repeats`), examples (`samples`), who may ask, and a description, where the handler has none the one of the
 //! schema's field, are added to every route here.
 
 mod refusals;
+mod repeats;
 mod samples;
 mod shapes;
 
@@ -84,6 +85,9 @@ fn describe(route: &mut Route, shapes: &mut Shapes) {
             route.description = shapes.description(document);
         }
         open |= document.root().is_some_and(|field| OPEN.contains(&field.name.node.as_str()));
+        if document.takes_key {
+            repeats::complete(route, shapes.answers(document, "replayed"));
+        }
         let (media_type, schema) = shapes.answer(document);
         for (status, response) in &mut route.responses.responses {
             if let RefOr::T(response) = response

@@ -19,9 +19,14 @@ pub(crate) struct Document {
     pub(crate) name: &'static str,
     /// How REST spells the server's `id`: the name of the path's last parameter.
     pub(crate) id_name: &'static str,
+    /// Whether the header `Idempotency-Key` is for it: it has the variable.
+    pub(crate) takes_key: bool,
     pub(crate) executable: ExecutableDocument,
     pub(crate) definition: OperationDefinition,
 }
+
+/// The variable that takes the header `Idempotency-Key`.
+pub(crate) const KEY_VARIABLE: &str = "idempotencyKey";
 
 macro_rules! operations {
     ($($file:literal, $id_name:literal: $($name:ident)+;)+) => {
@@ -82,6 +87,11 @@ impl Document {
         Self {
             name,
             id_name,
+            takes_key: definition
+                .node
+                .variable_definitions
+                .iter()
+                .any(|variable| variable.node.name.node == KEY_VARIABLE),
             executable: ExecutableDocument {
                 operations: DocumentOperations::Multiple(HashMap::from([(key.clone(), definition.clone())])),
                 fragments: fragments.map(|(name, fragment)| (name.clone(), fragment.clone())).collect(),

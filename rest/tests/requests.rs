@@ -39,7 +39,7 @@ async fn a_patch_tells_absent_from_null() {
 #[tokio::test]
 async fn a_session_needs_no_body() {
     let path = "/v1/agents/a1/sessions";
-    let bare = json!({"agentId": "a1", "title": null, "tags": null, "modelId": null});
+    let bare = json!({"agentId": "a1", "title": null, "tags": null, "modelId": null, "idempotencyKey": null});
     assert_eq!(asked("POST", path, None).await, ("CreateSession".to_owned(), bare.clone()));
     assert_eq!(asked("POST", path, Some("")).await.1, bare);
     assert_eq!(asked("POST", path, Some("{}")).await.1, bare);
@@ -59,7 +59,24 @@ async fn content_is_an_object_a_string_or_parts() {
         let body = format!(r#"{{"role":"user","content":{content}}}"#);
         let (name, variables) = asked("POST", path, Some(&body)).await;
         assert_eq!(name, "SendMessage");
-        assert_eq!(variables, json!({"agentId": "a1", "sessionId": "s1", "content": parts, "modelId": null}));
+        let given = json!({"agentId": "a1", "sessionId": "s1", "content": parts, "modelId": null,
+            "whenBusy": "ENQUEUE", "idempotencyKey": null});
+        assert_eq!(variables, given);
+    }
+}
+
+#[tokio::test]
+async fn an_idempotency_key_goes_with_what_takes_one() {
+    for (path, body, key) in [
+        ("/v1/agents/a1/sessions", "{}", json!("k")),
+        ("/v1/agents/a1/sessions/s1/cancel", "{}", json!(null)),
+        ("/v1/auth/login", r#"{"email":"a@b","password":"p"}"#, json!(null)),
+    ] {
+        let request =
+            http::Request::post(path).header("idempotency-key", "k").header("content-type", "application/json");
+        let stub = Stub::data(value!({}));
+        send(stub.router(), request.body(Body::from(body)).unwrap()).await;
+        assert_eq!(stub.last().1["idempotencyKey"], key, "{path}");
     }
 }
 

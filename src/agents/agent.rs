@@ -69,6 +69,9 @@ pub struct CreateAgentInput {
     pub tags: Option<Vec<String>>,
     /// The model that answers where neither message nor session chooses one.
     pub default_model_id: Option<Id>,
+    /// A key of the caller's choice, 1 to 255 printable ASCII characters, so that this can be sent again safely: for 24 hours the same key with the
+    /// same input answers what the first request made; with another input it is IDEMPOTENCY_KEY_REUSED.
+    pub idempotency_key: Option<String>,
 }
 
 /// A change of an agent. A field that is left out is left alone; null clears the description and the default model and is refused elsewhere.

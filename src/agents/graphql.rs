@@ -12,6 +12,7 @@ use crate::capabilities::graphql::CapabilitiesOfAgent;
 use crate::db::ids::Id;
 use crate::db::{Lookups, commit, lookups, read, scan, store};
 use crate::error::Error;
+use crate::idempotency::{Made, Once, tell};
 use crate::llm::LlmModel;
 use crate::llm::graphql::find_named;
 use crate::page::{Page, PageArguments, connection, wants_total};
@@ -98,8 +99,12 @@ impl AgentMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The new agent.")] input: CreateAgentInput,
     ) -> Result<CreateAgentPayload> {
-        let agent = Agent::new(viewer(ctx, Scope::AgentsWrite)?.organization_id, input)?;
-        Ok(CreateAgentPayload { agent: commit!(store(ctx), agents::create(agent))? })
+        let organization_id = viewer(ctx, Scope::AgentsWrite)?.organization_id;
+        let once = Once::of("createAgent", &input, input.idempotency_key.as_deref())?;
+        let agent = Agent::new(organization_id, input)?;
+        let Made { row: agent, replayed } = commit!(store(ctx), agents::create(agent, once))?;
+        tell(ctx, replayed);
+        Ok(CreateAgentPayload { agent, replayed })
     }
 
     /// Changes an agent, or brings an archived one back.
@@ -138,6 +143,8 @@ pub struct ArchiveAgentInput {
 pub struct CreateAgentPayload {
     /// The new agent.
     agent: Agent,
+    /// Whether an earlier request with the same idempotency key made it: this is the agent as it is now.
+    replayed: bool,
 }
 
 /// What `updateAgent` answers.

@@ -5,6 +5,7 @@ pub mod graphql;
 #[path = "."]
 pub mod postgres {
     use crate::db::postgres as backend;
+    use crate::idempotency::postgres as idempotency;
     use crate::llm::postgres as llm;
     #[path = "store.rs"]
     mod store;
@@ -13,6 +14,7 @@ pub mod postgres {
 #[path = "."]
 pub mod sqlite {
     use crate::db::sqlite as backend;
+    use crate::idempotency::sqlite as idempotency;
     use crate::llm::sqlite as llm;
     #[path = "store.rs"]
     mod store;

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::backend::{self, Conn};
+use super::idempotency;
 use super::llm::check_named;
 use crate::agents::{Agent, AgentFilter, AgentStatus, UpdateAgentInput};
 use crate::clock::Timestamp;
@@ -11,14 +12,18 @@ use crate::db::ids::Id;
 use crate::db::tables::agents;
 use crate::db::types::Tags;
 use crate::error::Result;
+use crate::idempotency::{Made, Once};
 use crate::page::Page;
 use crate::validate::given;
 
 /// Stores a new agent.
-pub async fn create(conn: &mut Conn, agent: Agent) -> Result<Agent> {
+pub async fn create(conn: &mut Conn, agent: Agent, once: Option<Once>) -> Result<Made<Agent>> {
+    if let Some(id) = idempotency::begin(conn, agent.organization_id, once, agent.id).await? {
+        return Made::before(get(conn, agent.organization_id, id).await?, "agent");
+    }
     check_named(conn, agent.organization_id, agent.default_model_id, "input.defaultModelId").await?;
     diesel::insert_into(agents::table).values(&agent).execute(conn).await?;
-    Ok(agent)
+    Ok(Made::now(agent))
 }
 
 /// The agent with this id, archived or not.

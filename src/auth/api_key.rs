@@ -58,6 +58,10 @@ pub struct CreateApiKeyInput {
     pub scopes: Option<Vec<Scope>>,
     /// After how many days it ends, 1 to 3650; never where this is not given.
     pub expires_in_days: Option<i32>,
+    /// A key of the caller's choice, 1 to 255 printable ASCII characters, so that this is not done twice: for 24 hours the same key with the same
+    /// input is CONFLICT, since an API key is shown once, and with another input IDEMPOTENCY_KEY_REUSED. Who lost the answer deletes the API key
+    /// and makes another under another key.
+    pub idempotency_key: Option<String>,
 }
 
 #[ComplexObject]

@@ -14,6 +14,7 @@ mod passwords;
 #[path = "."]
 pub mod postgres {
     use crate::db::postgres as backend;
+    use crate::idempotency::postgres as idempotency;
     #[path = "store.rs"]
     mod store;
     pub use store::*;
@@ -23,6 +24,7 @@ mod scope;
 #[path = "."]
 pub mod sqlite {
     use crate::db::sqlite as backend;
+    use crate::idempotency::sqlite as idempotency;
     #[path = "store.rs"]
     mod store;
     pub use store::*;

@@ -4,12 +4,14 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::backend::Conn;
+use super::idempotency;
 use crate::auth::api_key::KEYS_PER_USER_MAX;
 use crate::auth::{AccessToken, ApiKey, Identity, Login, OauthProvider, RefreshToken, Refreshed, User};
 use crate::clock::Timestamp;
 use crate::db::ids::Id;
 use crate::db::tables::{api_keys, logins, refresh_tokens, user_identities, users};
 use crate::error::{Error, Result};
+use crate::idempotency::Once;
 use crate::page::Page;
 
 /// Stores a new user; tells whether the e-mail address was free.
@@ -180,8 +182,13 @@ pub async fn present_keys(conn: &mut Conn, organizations: &[Id], ids: &[Id]) -> 
     Ok(present.select(api_keys::id).load(conn).await?)
 }
 
-/// Stores a new API key. Errors: CONFLICT where its owner has as many as it may have.
-pub async fn create_key(conn: &mut Conn, key: ApiKey, key_hash: Vec<u8>) -> Result<ApiKey> {
+/// Stores a new API key. Errors: CONFLICT where its owner has as many as it may have, or where it was made before: nobody can show it again.
+pub async fn create_key(conn: &mut Conn, key: ApiKey, key_hash: Vec<u8>, once: Option<Once>) -> Result<ApiKey> {
+    if idempotency::begin(conn, key.organization_id, once, key.id).await?.is_some() {
+        let text =
+            "an earlier request made this API key, which is shown once: delete it and make another under another key";
+        return Err(Error::conflict(text));
+    }
     if count_keys(conn, key.organization_id, key.user_id).await? >= KEYS_PER_USER_MAX {
         return Err(Error::conflict(format!("a user has at most {KEYS_PER_USER_MAX} API keys; delete one first")));
     }

@@ -25,6 +25,11 @@ pub use sockets::{Socket, Sockets};
 
 use crate::config::{Origins, Switch};
 
+/// Headers of requests and answers that pages of other origins may set and read, besides those that every page may.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
 /// What the edge must know of the configuration.
 #[derive(Debug, Clone)]
 pub struct EdgeSettings {
@@ -57,6 +62,7 @@ pub fn check_origins(routes: Router, settings: EdgeSettings) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::list(readers))
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::PUT, Method::DELETE])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, HeaderName::from_static("last-event-id")]);
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, LAST_EVENT_ID, IDEMPOTENCY_KEY])
+        .expose_headers([IDEMPOTENCY_REPLAYED]);
     routes.layer(from_fn_with_state(Arc::new(settings), origin::check)).layer(cors)
 }

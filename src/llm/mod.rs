@@ -27,6 +27,7 @@ mod openai;
 #[path = "."]
 pub mod postgres {
     use crate::db::postgres as backend;
+    use crate::idempotency::postgres as idempotency;
     #[path = "model_store.rs"]
     mod model_store;
     #[path = "provider_store.rs"]
@@ -38,6 +39,7 @@ mod provider;
 #[path = "."]
 pub mod sqlite {
     use crate::db::sqlite as backend;
+    use crate::idempotency::sqlite as idempotency;
     #[path = "model_store.rs"]
     mod model_store;
     #[path = "provider_store.rs"]

@@ -5,16 +5,21 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::backend::{Backend, Conn};
+use super::idempotency;
 use super::provider_store::get_provider;
 use crate::clock::Timestamp;
 use crate::db::ids::Id;
 use crate::db::tables::{agents, llm_models, llm_providers, sessions};
 use crate::error::{Error, Result};
+use crate::idempotency::{Made, Once};
 use crate::llm::{LlmModel, LlmModelFilter, LlmStatus, MODELS_MAX, StoredTarget, UpdateLlmModelInput};
 use crate::page::Page;
 
 /// Stores a new model of a provider.
-pub async fn create_model(conn: &mut Conn, model: LlmModel) -> Result<LlmModel> {
+pub async fn create_model(conn: &mut Conn, model: LlmModel, once: Option<Once>) -> Result<Made<LlmModel>> {
+    if let Some(id) = idempotency::begin(conn, model.organization_id, once, model.id).await? {
+        return Made::before(get_model(conn, model.organization_id, id).await?, "model");
+    }
     let provider = get_provider(conn, model.organization_id, model.provider_id).await?;
     provider.ok_or_else(|| Error::not_found("provider"))?;
     if count_models(conn, model.organization_id, LlmModelFilter::default()).await? >= MODELS_MAX {
@@ -25,7 +30,7 @@ pub async fn create_model(conn: &mut Conn, model: LlmModel) -> Result<LlmModel> 
         take_default(conn, &model).await?;
     }
     diesel::insert_into(llm_models::table).values(&model).execute(conn).await.map_err(Error::of_unique_row)?;
-    Ok(model)
+    Ok(Made::now(model))
 }
 
 /// The model with this id.

@@ -4,16 +4,26 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::backend::Conn;
+use super::idempotency;
 use super::model_store::refuse_if_chosen;
 use crate::clock::Timestamp;
 use crate::db::ids::Id;
 use crate::db::tables::{llm_models, llm_providers};
 use crate::error::{Error, Result};
+use crate::idempotency::{Made, Once};
 use crate::llm::{LlmProvider, PROVIDERS_MAX, ProviderRules, SealedKey, UpdateLlmProviderInput};
 use crate::page::Page;
 
 /// Stores a new provider with its key.
-pub async fn create_provider(conn: &mut Conn, provider: LlmProvider, key: SealedKey) -> Result<LlmProvider> {
+pub async fn create_provider(
+    conn: &mut Conn,
+    provider: LlmProvider,
+    key: SealedKey,
+    once: Option<Once>,
+) -> Result<Made<LlmProvider>> {
+    if let Some(id) = idempotency::begin(conn, provider.organization_id, once, provider.id).await? {
+        return Made::before(get_provider(conn, provider.organization_id, id).await?, "provider");
+    }
     if count_providers(conn, provider.organization_id).await? >= PROVIDERS_MAX {
         return Err(Error::conflict(format!("an organization has at most {PROVIDERS_MAX} providers")));
     }
@@ -22,7 +32,7 @@ pub async fn create_provider(conn: &mut Conn, provider: LlmProvider, key: Sealed
     }
     let row = (&provider, llm_providers::api_key.eq(key.api_key));
     diesel::insert_into(llm_providers::table).values(row).execute(conn).await.map_err(Error::of_unique_row)?;
-    Ok(provider)
+    Ok(Made::now(provider))
 }
 
 /// The provider with this id.

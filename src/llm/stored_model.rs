@@ -86,6 +86,9 @@ pub struct CreateLlmModelInput {
     pub output_price_per_million: Option<f64>,
     /// Whether it answers where nothing else is chosen; the model that was the default is it no longer.
     pub is_default: Option<bool>,
+    /// A key of the caller's choice, 1 to 255 printable ASCII characters, so that this can be sent again safely: for 24 hours the same key with the
+    /// same input answers what the first request made; with another input it is IDEMPOTENCY_KEY_REUSED.
+    pub idempotency_key: Option<String>,
 }
 
 /// A change of a model. A field that is left out is left alone; null clears the context window and the prices and is refused elsewhere.

@@ -6,12 +6,13 @@ use std::time::Duration;
 use async_graphql::dataloader::Loader;
 use async_graphql::{ComplexObject, Context, InputObject, Object, Result, SimpleObject};
 
-use super::{ContentPartInput, Message, MessageContent, NewMessage, Sent, content};
+use super::{ContentPartInput, Message, MessageContent, NewMessage, Sent, WhenBusy, content};
 use crate::auth::{Scope, viewer};
-use crate::db::ids::Id;
+use crate::db::ids::{Id, Noun};
 use crate::db::{Lookups, commit, lookups, read, scan, store};
 use crate::error::Error;
 use crate::events::Feed;
+use crate::idempotency::{Once, tell};
 use crate::llm::LlmModel;
 use crate::llm::graphql::find_named;
 use crate::page::{Page, connection, wants_total};
@@ -76,6 +77,28 @@ pub struct SendMessageInput {
     pub content: Vec<ContentPartInput>,
     /// The model that shall answer it; without one, the session's.
     pub model_id: Option<Id>,
+    /// What becomes of it while the session is at a turn.
+    #[graphql(default_with = "WhenBusy::Enqueue")]
+    pub when_busy: WhenBusy,
+    /// A key of the caller's choice, 1 to 255 printable ASCII characters, so that this can be sent again safely: for 24 hours the same key with the
+    /// same input answers what the first request made; with another input it is IDEMPOTENCY_KEY_REUSED.
+    pub idempotency_key: Option<String>,
+}
+
+/// Which message to withdraw.
+#[derive(InputObject)]
+pub struct WithdrawMessageInput {
+    /// The message's id.
+    pub message_id: Id,
+    /// The session's agent: a message in a session of another one is NOT_FOUND.
+    pub agent_id: Option<Id>,
+}
+
+/// What `withdrawMessage` answers.
+#[derive(SimpleObject)]
+pub struct WithdrawMessagePayload {
+    /// The message as it is now.
+    message: Message,
 }
 
 /// Which turn to cancel: exactly one of `sessionId` and `turnId`. (No `@oneOf`, for `agentId` may stand beside either.)
@@ -104,19 +127,41 @@ pub struct MessageMutation;
 
 #[Object]
 impl MessageMutation {
-    /// Sends a user's message: it is stored, and a turn answers it, after the turns that the session is already at.
+    /// Sends a user's message: it is stored, and a turn answers it, after the turns that the session is already at (`whenBusy` has other ways).
     async fn send_message(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The new message.")] input: SendMessageInput,
     ) -> Result<Sent> {
         let organization_id = viewer(ctx, Scope::SessionsWrite)?.organization_id;
-        let (text, parts) = content::check(input.content)?;
-        let SendMessageInput { session_id, agent_id, model_id, .. } = input;
-        let new = NewMessage { organization_id, session_id, agent_id, text, parts, model_id };
-        let sent = commit!(store(ctx), messages::send(new))?;
-        ctx.data_unchecked::<Signals>().work_waits();
+        let once = Once::of("sendMessage", &input, input.idempotency_key.as_deref())?;
+        let SendMessageInput { session_id, agent_id, content, model_id, when_busy, .. } = input;
+        let (text, parts) = content::check(content)?;
+        let id = Id::new(Noun::Message);
+        let new = NewMessage { organization_id, id, session_id, agent_id, text, parts, model_id, when_busy };
+        let sent = commit!(store(ctx), messages::send(new, once))?;
+        tell(ctx, sent.replayed);
+        let signals = ctx.data_unchecked::<Signals>();
+        signals.work_waits();
+        if let Some(turn_id) = sent.interrupted {
+            signals.stop(session_id, Some(turn_id));
+        }
         Ok(sent)
+    }
+
+    /// Withdraws a message that waits: no model sees it, and its turn is cancelled. One that was withdrawn already is answered as it is; CONFLICT where
+    /// its turn has begun (`cancelTurn` ends that).
+    async fn withdraw_message(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which message.")] input: WithdrawMessageInput,
+    ) -> Result<WithdrawMessagePayload> {
+        let organization_id = viewer(ctx, Scope::SessionsWrite)?.organization_id;
+        let WithdrawMessageInput { message_id, agent_id } = input;
+        let message = commit!(store(ctx), messages::withdraw(organization_id, message_id, agent_id))?;
+        // A claim may have passed over the session while this held its lock.
+        ctx.data_unchecked::<Signals>().work_waits();
+        Ok(WithdrawMessagePayload { message })
     }
 
     /// Ends a turn: the model's connection is dropped at once, what it said until then is kept as the assistant's message, and messages that wait

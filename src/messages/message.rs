@@ -1,6 +1,6 @@
 //! What a message is, and what sending one or answering it brings about.
 
-use async_graphql::SimpleObject;
+use async_graphql::{Enum, SimpleObject};
 use diesel::{Insertable, Queryable, Selectable};
 
 use crate::clock::Timestamp;
@@ -52,10 +52,23 @@ text_enum! {
     }
 }
 
+/// What becomes of a message that comes while its session is at a turn.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenBusy {
+    /// It is answered after that turn and after those that wait already.
+    Enqueue,
+    /// It is refused: SESSION_BUSY, and nothing is stored.
+    Reject,
+    /// The running turn is ended, as `cancelTurn` ends it; those that wait are answered first, then this one. It does not wait for the end.
+    Interrupt,
+}
+
 /// A user's message that shall be sent, checked but for its model.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
     pub organization_id: Id,
+    /// Its id, if it is not sent already.
+    pub id: Id,
     pub session_id: Id,
     /// Where given, the session must be this agent's.
     pub agent_id: Option<Id>,
@@ -63,6 +76,7 @@ pub struct NewMessage {
     pub parts: Option<Json>,
     /// The model that shall answer it.
     pub model_id: Option<Id>,
+    pub when_busy: WhenBusy,
 }
 
 /// A message that was sent.
@@ -73,8 +87,13 @@ pub struct Sent {
     pub message: Message,
     /// The turn that will answer it.
     pub turn: Turn,
-    /// Where the session's stream stood: subscribe after it to see this turn from its first event.
+    /// Where the session's stream stood before the turn: subscribe after it to see the turn from its first event.
     pub event_cursor: Cursor,
+    /// Whether an earlier request with the same idempotency key sent it: these are message and turn as they are now.
+    pub replayed: bool,
+    /// The running turn that shall end for it.
+    #[graphql(skip)]
+    pub interrupted: Option<Id>,
 }
 
 /// One turn of the history that a model is given.
@@ -124,7 +143,7 @@ impl Message {
             organization_id: new.organization_id,
             session_id: new.session_id,
             sequence,
-            id: Id::new(Noun::Message),
+            id: new.id,
             role: MessageRole::User,
             text: new.text,
             parts: new.parts,

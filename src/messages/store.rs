@@ -1,64 +1,26 @@
-//! How messages are kept, and the transactions around them: sending one queues its turn, ending a step or a turn stores what it said.
+//! How messages are kept, and the transactions that make the agent's: ending a step or a turn stores what it said.
 
 use std::collections::HashMap;
 
 use diesel::dsl::{case_when, exists, not};
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Text};
+use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl;
 
 use super::backend::Conn;
-use super::llm::check_named;
-use super::{events as event_store, sessions as session_store, turns as turn_store};
-use crate::agents::AgentStatus;
+use super::{events as event_store, turns as turn_store};
 use crate::clock::Timestamp;
 use crate::db::ids::Id;
-use crate::db::tables::{agents, messages, sessions, turns};
-use crate::error::{Error, Result};
-use crate::events::{Cursor, Event, EventKind, StopReason};
-use crate::messages::{Exchange, Message, MessageRole, NewMessage, Outcome, Sent};
+use crate::db::tables::{messages, sessions, turns};
+use crate::error::Result;
+use crate::events::{Event, EventKind, StopReason};
+use crate::messages::{Exchange, Message, MessageRole, Outcome};
 use crate::page::Page;
-use crate::sessions::{Session, SessionStatus};
+use crate::sessions::SessionStatus;
 use crate::turns::{Step, StepStatus, ToolCall, Turn, TurnStatus};
 
 /// Turns of history read for a model, at most; older ones are left out.
 const HISTORY_TURNS_MAX: i64 = 200;
-
-/// Stores a user's message and the turn that will answer it; the session runs from here on.
-pub async fn send(conn: &mut Conn, new: NewMessage) -> Result<Sent> {
-    let active = agents::table
-        .filter(agents::organization_id.eq(sessions::organization_id))
-        .filter(agents::id.eq(sessions::agent_id))
-        .filter(agents::status.eq(AgentStatus::Active));
-    let mut open = diesel::update(sessions::table.find((new.organization_id, new.session_id)))
-        .set((
-            sessions::status.eq(SessionStatus::Running),
-            sessions::next_message_sequence.eq(sessions::next_message_sequence + 1),
-            sessions::updated_at.eq(Timestamp::now()),
-            sessions::finished_at.eq(None::<Timestamp>),
-        ))
-        .filter(exists(active))
-        .into_boxed();
-    if let Some(agent_id) = new.agent_id {
-        open = open.filter(sessions::agent_id.eq(agent_id));
-    }
-    let Some(session) = open.returning(Session::as_select()).get_result(conn).await.optional()? else {
-        return Err(refusal(conn, &new).await?);
-    };
-    check_named(conn, new.organization_id, new.model_id, "input.modelId").await?;
-    let turn_id = Turn::new_id();
-    let message = Message::of_user(new, turn_id, session.next_message_sequence - 1);
-    let turn = Turn::queued(message.organization_id, message.session_id, turn_id, (message.id, message.sequence));
-    diesel::insert_into(messages::table).values(&message).execute(conn).await?;
-    turn_store::create(conn, &turn).await?;
-    Ok(Sent { message, turn, event_cursor: Cursor::after(session.head()) })
-}
-
-/// Why a session takes no message: it is not there, or its agent is archived.
-async fn refusal(conn: &mut Conn, new: &NewMessage) -> Result<Error> {
-    let session = session_store::get(conn, new.organization_id, new.session_id, new.agent_id).await?;
-    Ok(if session.is_some() { Error::conflict("the agent is archived") } else { Error::not_found("session") })
-}
 
 /// Stores how a step ended that called tools: what it said as a message, then its calls, which begin. Gives back the events.
 pub async fn finish_step(conn: &mut Conn, turn: Turn, mut step: Step, calls: Vec<ToolCall>) -> Result<Vec<Event>> {
@@ -150,55 +112,6 @@ async fn settle(conn: &mut Conn, turn: &Turn) -> Result<bool> {
     ));
     let status: SessionStatus = settled.returning(sessions::status).get_result(conn).await?;
     Ok(status == SessionStatus::Running)
-}
-
-/// Marks the session's running turn to be ended and withdraws those that wait; where `only` is given, that turn alone. Gives back the turn that
-/// is running and now marked.
-pub async fn cancel(conn: &mut Conn, organization_id: Id, session_id: Id, only: Option<Id>) -> Result<Option<Turn>> {
-    let now = Timestamp::now();
-    // The session's lock comes first, as everywhere.
-    let session = diesel::update(sessions::table.find((organization_id, session_id)));
-    session.set(sessions::epoch.eq(sessions::epoch)).execute(conn).await?;
-    let mine = |status: TurnStatus| {
-        let turns = turns::table
-            .filter(turns::organization_id.eq(organization_id))
-            .filter(turns::session_id.eq(session_id))
-            .filter(turns::status.eq(status));
-        turns.filter(turns::id.nullable().eq(only).or(only.is_none().into_sql::<Bool>()))
-    };
-    let withdrawn: Vec<Id> = diesel::update(mine(TurnStatus::Queued))
-        .set((
-            turns::status.eq(TurnStatus::Cancelled),
-            turns::stop_reason.eq(StopReason::Cancelled),
-            turns::finished_at.eq(now),
-        ))
-        .returning(turns::message_id)
-        .get_results(conn)
-        .await?;
-    if !withdrawn.is_empty() {
-        withdraw_messages(conn, organization_id, withdrawn).await?;
-        quiet_down(conn, organization_id, session_id).await?;
-    }
-    let marked = diesel::update(mine(TurnStatus::Running)).set(turns::cancel_requested_at.eq(now));
-    Ok(marked.returning(Turn::as_select()).get_result(conn).await.optional()?)
-}
-
-/// Sets a session pending whose last turn was withdrawn: nobody else would say that it is quiet again.
-async fn quiet_down(conn: &mut Conn, organization_id: Id, session_id: Id) -> Result<()> {
-    let open = turns::table
-        .filter(turns::organization_id.eq(organization_id))
-        .filter(turns::session_id.eq(session_id))
-        .filter(turns::status.eq_any([TurnStatus::Queued, TurnStatus::Running]));
-    let change = (sessions::status.eq(SessionStatus::Pending), sessions::finished_at.eq(Timestamp::now()));
-    let session = sessions::table.find((organization_id, session_id)).filter(not(exists(open)));
-    diesel::update(session).set(change).execute(conn).await?;
-    Ok(())
-}
-
-async fn withdraw_messages(conn: &mut Conn, organization_id: Id, ids: Vec<Id>) -> Result<()> {
-    let rows = messages::table.filter(messages::organization_id.eq(organization_id)).filter(messages::id.eq_any(ids));
-    diesel::update(rows).set(messages::withdrawn_at.eq(Timestamp::now())).execute(conn).await?;
-    Ok(())
 }
 
 /// The turns up to and with this one, oldest first, for a model to read: withdrawn ones are left out.

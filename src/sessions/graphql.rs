@@ -19,12 +19,13 @@ use crate::db::{Lookups, commit, lookups, read, scan, store};
 use crate::error::Error;
 use crate::events::graphql::SessionEvent;
 use crate::events::{Cursor, EventType, Feed, check};
+use crate::idempotency::{Made, Once, tell};
 use crate::llm::LlmModel;
 use crate::llm::graphql::find_named;
 use crate::messages::graphql::{MessageConnection, message_page};
 use crate::page::{Page, PageArguments, PageInfo, connection, wants_total};
 use crate::turns::graphql::{TurnConnection, UsageOfSession, turn_page};
-use crate::turns::{Signals, Usage};
+use crate::turns::{Signals, TurnStatus, Usage};
 
 connection!(SessionConnection, SessionEdge, Session);
 
@@ -123,10 +124,11 @@ impl Session {
         Ok(message_page(ctx, self.id, page).await?)
     }
 
-    /// The turns, oldest first.
+    /// The turns, oldest first. Those that are QUEUED are the session's queue, the next one first.
     async fn turns(
         &self,
         ctx: &Context<'_>,
+        #[graphql(desc = "Only those that are so far.")] status: Option<TurnStatus>,
         #[graphql(desc = "This many from the beginning: 50 where neither `first` nor `last` is given, at most 500.")]
         first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
@@ -134,7 +136,7 @@ impl Session {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<TurnConnection> {
         let page = PageArguments { first, after, last, before }.check(|cursor| cursor.parse().ok())?;
-        Ok(turn_page(ctx, self.id, page).await?)
+        Ok(turn_page(ctx, self.id, status, page).await?)
     }
 
     /// The stored events, oldest first, without deltas.
@@ -242,8 +244,12 @@ impl SessionMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The new session.")] input: CreateSessionInput,
     ) -> Result<CreateSessionPayload> {
-        let session = Session::new(viewer(ctx, Scope::SessionsWrite)?.organization_id, input)?;
-        Ok(CreateSessionPayload { session: commit!(store(ctx), sessions::create(session))? })
+        let organization_id = viewer(ctx, Scope::SessionsWrite)?.organization_id;
+        let once = Once::of("createSession", &input, input.idempotency_key.as_deref())?;
+        let session = Session::new(organization_id, input)?;
+        let Made { row: session, replayed } = commit!(store(ctx), sessions::create(session, once))?;
+        tell(ctx, replayed);
+        Ok(CreateSessionPayload { session, replayed })
     }
 
     /// Changes a session's title, tags or model.
@@ -289,6 +295,8 @@ pub struct DeleteSessionInput {
 pub struct CreateSessionPayload {
     /// The new session.
     session: Session,
+    /// Whether an earlier request with the same idempotency key made it: this is the session as it is now.
+    replayed: bool,
 }
 
 /// What `updateSession` answers.

@@ -6,6 +6,7 @@ pub mod graphql;
 pub mod postgres {
     use crate::agents::postgres as agents;
     use crate::db::postgres as backend;
+    use crate::idempotency::postgres as idempotency;
     use crate::llm::postgres as llm;
     #[path = "file_store.rs"]
     mod file_store;
@@ -19,6 +20,7 @@ mod session;
 pub mod sqlite {
     use crate::agents::sqlite as agents;
     use crate::db::sqlite as backend;
+    use crate::idempotency::sqlite as idempotency;
     use crate::llm::sqlite as llm;
     #[path = "file_store.rs"]
     mod file_store;

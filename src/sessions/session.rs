@@ -80,6 +80,9 @@ pub struct CreateSessionInput {
     pub tags: Option<Vec<String>>,
     /// The model that answers where a message chooses none.
     pub model_id: Option<Id>,
+    /// A key of the caller's choice, 1 to 255 printable ASCII characters, so that this can be sent again safely: for 24 hours the same key with the
+    /// same input answers what the first request made; with another input it is IDEMPOTENCY_KEY_REUSED.
+    pub idempotency_key: Option<String>,
 }
 
 /// A change of a session. A field that is left out is left alone; null clears the title and the model and is refused elsewhere.

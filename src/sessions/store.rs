@@ -5,23 +5,28 @@ use diesel_async::RunQueryDsl;
 
 use super::agents;
 use super::backend::{self, Conn};
+use super::idempotency;
 use super::llm::check_named;
 use crate::clock::Timestamp;
 use crate::db::ids::Id;
 use crate::db::tables::sessions;
 use crate::db::types::Tags;
 use crate::error::{Error, Result};
+use crate::idempotency::{Made, Once};
 use crate::page::Page;
 use crate::sessions::{Session, SessionFilter, UpdateSessionInput};
 use crate::validate::given;
 
 /// Stores a new session of an active agent.
-pub async fn create(conn: &mut Conn, session: Session) -> Result<Session> {
+pub async fn create(conn: &mut Conn, session: Session, once: Option<Once>) -> Result<Made<Session>> {
+    if let Some(id) = idempotency::begin(conn, session.organization_id, once, session.id).await? {
+        return Made::before(get(conn, session.organization_id, id, None).await?, "session");
+    }
     let agent = agents::get(conn, session.organization_id, session.agent_id).await?;
     agent.ok_or_else(|| Error::not_found("agent"))?.check_active()?;
     check_named(conn, session.organization_id, session.model_id, "input.modelId").await?;
     diesel::insert_into(sessions::table).values(&session).execute(conn).await?;
-    Ok(session)
+    Ok(Made::now(session))
 }
 
 /// The session with this id, of this agent where one is named.

@@ -6,7 +6,7 @@ use std::hash::Hash;
 use async_graphql::dataloader::Loader;
 use async_graphql::{ComplexObject, Context, Result};
 
-use super::{Step, ToolCall, Turn, TurnError, Usage};
+use super::{Step, ToolCall, Turn, TurnError, TurnStatus, Usage};
 use crate::auth::{Scope, viewer};
 use crate::db::ids::Id;
 use crate::db::types::BigInteger;
@@ -20,11 +20,17 @@ use crate::sessions::graphql::SessionById;
 
 connection!(TurnConnection, TurnEdge, Turn);
 
-/// A page of the session's turns.
-pub async fn turn_page(ctx: &Context<'_>, session_id: Id, page: Page<i64>) -> Result<TurnConnection, Error> {
+/// A page of the session's turns, of this status where one is named.
+pub async fn turn_page(
+    ctx: &Context<'_>,
+    session_id: Id,
+    status: Option<TurnStatus>,
+    page: Page<i64>,
+) -> Result<TurnConnection, Error> {
     let organization_id = viewer(ctx, Scope::SessionsRead)?.organization_id;
-    let total = if wants_total(ctx) { scan!(store(ctx), turns::count(organization_id, session_id))? } else { 0 };
-    let turns = read!(store(ctx), turns::list(organization_id, session_id, &page))?;
+    let total =
+        if wants_total(ctx) { scan!(store(ctx), turns::count(organization_id, session_id, status))? } else { 0 };
+    let turns = read!(store(ctx), turns::list(organization_id, session_id, status, &page))?;
     Ok(TurnConnection::new(&page, turns, total, |turn| turn.message_sequence.to_string()))
 }
 

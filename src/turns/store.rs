@@ -59,7 +59,7 @@ static WAITING: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// The lease of a turn that anybody may claim at once.
-const GIVEN_UP: Timestamp = Timestamp::EPOCH;
+pub const GIVEN_UP: Timestamp = Timestamp::EPOCH;
 
 /// The system prompt of a session's agent.
 const SYSTEM_PROMPT: &str = "(SELECT a.system_prompt FROM agents a WHERE a.organization_id = sessions.organization_id AND a.id = sessions.agent_id)";
@@ -291,14 +291,15 @@ pub async fn get_many(conn: &mut Conn, organization_id: Id, ids: Vec<Id>) -> Res
     Ok(found.select(Turn::as_select()).load(conn).await?)
 }
 
-/// A page of the session's turns, oldest first.
-pub async fn list(conn: &mut Conn, organization_id: Id, session_id: Id, page: &Page<i64>) -> Result<Vec<Turn>> {
-    let mut query = turns::table
-        .filter(turns::organization_id.eq(organization_id))
-        .filter(turns::session_id.eq(session_id))
-        .limit(page.limit())
-        .select(Turn::as_select())
-        .into_boxed();
+/// A page of the session's turns, oldest first; of this status where one is named.
+pub async fn list(
+    conn: &mut Conn,
+    organization_id: Id,
+    session_id: Id,
+    status: Option<TurnStatus>,
+    page: &Page<i64>,
+) -> Result<Vec<Turn>> {
+    let mut query = of_session(organization_id, session_id, status).limit(page.limit()).select(Turn::as_select());
     if let Some(after) = page.after {
         query = query.filter(turns::message_sequence.gt(after));
     }
@@ -313,8 +314,19 @@ pub async fn list(conn: &mut Conn, organization_id: Id, session_id: Id, page: &P
     Ok(query.load(conn).await?)
 }
 
-/// How many turns the session has.
-pub async fn count(conn: &mut Conn, organization_id: Id, session_id: Id) -> Result<i64> {
+/// How many turns the session has, of this status where one is named.
+pub async fn count(conn: &mut Conn, organization_id: Id, session_id: Id, status: Option<TurnStatus>) -> Result<i64> {
+    Ok(of_session(organization_id, session_id, status).count().get_result(conn).await?)
+}
+
+fn of_session(
+    organization_id: Id,
+    session_id: Id,
+    status: Option<TurnStatus>,
+) -> turns::BoxedQuery<'static, backend::Backend> {
     let rows = turns::table.filter(turns::organization_id.eq(organization_id)).filter(turns::session_id.eq(session_id));
-    Ok(rows.count().get_result(conn).await?)
+    match status {
+        Some(status) => rows.filter(turns::status.eq(status)).into_boxed(),
+        None => rows.into_boxed(),
+    }
 }

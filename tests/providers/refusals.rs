@@ -23,6 +23,7 @@ fn an_address_of_the_operators_network_is_refused_at_once() {
             provider_type: ProviderType::Ollama,
             base_url: Some(url.to_owned()),
             api_key: None,
+            idempotency_key: None,
             is_default: None,
         };
         LlmProvider::new(DEFAULT_ORGANIZATION, input, &rules).map(|_| ())

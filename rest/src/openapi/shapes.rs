@@ -41,6 +41,16 @@ impl<'a> Shapes<'a> {
         self.definition(root(document), field).description.as_ref().map(|text| text.node.clone())
     }
 
+    /// Whether an operation's first field answers an object that has this field.
+    pub(crate) fn answers(&self, document: &Document, name: &str) -> bool {
+        let Some(root_field) = document.root() else { return false };
+        let answer = named(&self.definition(root(document), root_field).ty.node);
+        match &self.types[answer].kind {
+            TypeKind::Object(object) => object.fields.iter().any(|field| field.node.name.node == name),
+            _ => false,
+        }
+    }
+
     /// The media type of an operation's answer, and its schema.
     pub(crate) fn answer(&mut self, document: &Document) -> (&'static str, RefOr<Schema>) {
         let mut on = root(document);

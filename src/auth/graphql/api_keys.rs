@@ -8,6 +8,7 @@ use crate::auth::{ApiKey, CreateApiKeyInput, Credential, Viewer, accounts, signe
 use crate::db::ids::Id;
 use crate::db::{commit, read, store};
 use crate::error::Error;
+use crate::idempotency::Once;
 use crate::page::{PageArguments, connection, wants_total};
 
 connection!(ApiKeyConnection, ApiKeyEdge, ApiKey);
@@ -40,8 +41,10 @@ impl ApiKeyMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The new key.")] input: CreateApiKeyInput,
     ) -> Result<CreateApiKeyPayload> {
-        let (api_key, secret, hash) = ApiKey::new(manager(ctx)?, input)?;
-        Ok(CreateApiKeyPayload { api_key: commit!(store(ctx), auth::create_key(api_key, hash))?, secret })
+        let manager = manager(ctx)?;
+        let once = Once::of("createApiKey", &input, input.idempotency_key.as_deref())?;
+        let (api_key, secret, hash) = ApiKey::new(manager, input)?;
+        Ok(CreateApiKeyPayload { api_key: commit!(store(ctx), auth::create_key(api_key, hash, once))?, secret })
     }
 
     /// Deletes an API key of the viewer's: requests with it are refused from then on, and its open streams end. FORBIDDEN to an API key, NOT_FOUND

@@ -10,6 +10,7 @@ use crate::auth::{Scope, viewer};
 use crate::db::ids::Id;
 use crate::db::{Lookups, commit, lookups, read, scan, store};
 use crate::error::Error;
+use crate::idempotency::{Made, Once, tell};
 use crate::llm::{CreateLlmModelInput, LlmModel, LlmModelFilter, LlmProvider, UpdateLlmModelInput};
 use crate::page::{Page, PageArguments, connection, wants_total};
 
@@ -94,8 +95,12 @@ impl LlmModelMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The new model.")] input: CreateLlmModelInput,
     ) -> Result<CreateLlmModelPayload> {
-        let model = LlmModel::new(viewer(ctx, Scope::AgentsWrite)?.organization_id, input)?;
-        Ok(CreateLlmModelPayload { model: commit!(store(ctx), llm::create_model(model))? })
+        let organization_id = viewer(ctx, Scope::AgentsWrite)?.organization_id;
+        let once = Once::of("createLlmModel", &input, input.idempotency_key.as_deref())?;
+        let model = LlmModel::new(organization_id, input)?;
+        let Made { row: model, replayed } = commit!(store(ctx), llm::create_model(model, once))?;
+        tell(ctx, replayed);
+        Ok(CreateLlmModelPayload { model, replayed })
     }
 
     /// Changes a model.
@@ -133,6 +138,8 @@ pub struct DeleteLlmModelInput {
 pub struct CreateLlmModelPayload {
     /// The new model.
     model: LlmModel,
+    /// Whether an earlier request with the same idempotency key made it: this is the model as it is now.
+    replayed: bool,
 }
 
 /// What `updateLlmModel` answers.

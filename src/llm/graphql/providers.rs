@@ -10,6 +10,7 @@ use crate::auth::{Scope, viewer};
 use crate::db::ids::Id;
 use crate::db::{Lookups, commit, read, scan, store};
 use crate::error::Error;
+use crate::idempotency::{Made, Once, tell};
 use crate::llm::{CreateLlmProviderInput, LlmModelFilter, LlmProvider, ProviderRules, UpdateLlmProviderInput};
 use crate::page::{PageArguments, connection, wants_total};
 
@@ -75,8 +76,12 @@ impl LlmProviderMutation {
         #[graphql(desc = "The new provider.")] input: CreateLlmProviderInput,
     ) -> Result<CreateLlmProviderPayload> {
         let organization_id = viewer(ctx, Scope::AgentsWrite)?.organization_id;
+        let idempotency_key = input.idempotency_key.as_deref();
+        let once = Once::with_secret("createLlmProvider", &input, input.api_key.as_ref(), idempotency_key)?;
         let (provider, key) = LlmProvider::new(organization_id, input, ctx.data_unchecked::<ProviderRules>())?;
-        Ok(CreateLlmProviderPayload { provider: commit!(store(ctx), llm::create_provider(provider, key))? })
+        let Made { row: provider, replayed } = commit!(store(ctx), llm::create_provider(provider, key, once))?;
+        tell(ctx, replayed);
+        Ok(CreateLlmProviderPayload { provider, replayed })
     }
 
     /// Changes a provider.
@@ -116,6 +121,8 @@ pub struct DeleteLlmProviderInput {
 pub struct CreateLlmProviderPayload {
     /// The new provider.
     provider: LlmProvider,
+    /// Whether an earlier request with the same idempotency key made it: this is the provider as it is now.
+    replayed: bool,
 }
 
 /// What `updateLlmProvider` answers.
