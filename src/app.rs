@@ -13,13 +13,13 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::Accounts;
 use crate::bus::Bus;
 use crate::clock::Timestamp;
-use crate::config::{AuthMode, Config};
+use crate::config::{AuthMode, Config, Switch};
 use crate::db::{Counters, Store, commit, key_file, read};
 use crate::edge::{self, EdgeSettings, Sockets};
 use crate::error::{Error, Result};
 use crate::events::Feed;
 use crate::gateway::Gateway;
-use crate::graphql;
+use crate::graphql::{self, RunnerMode};
 use crate::llm::{ModelTimeouts, Models, ProviderRules};
 use crate::organizations::{DEFAULT_ORGANIZATION, Organization};
 use crate::outbound::{self, Reach};
@@ -40,7 +40,8 @@ pub struct App {
     listener: TcpListener,
     address: SocketAddr,
     feed: Feed,
-    runner: Arc<Runner>,
+    /// Nothing where this process only answers requests.
+    runner: Option<Arc<Runner>>,
     counters: Arc<Counters>,
     bus: Bus,
     stop_listening: CancellationToken,
@@ -59,6 +60,9 @@ impl App {
         let store = Store::open(&config.database_url, counters.clone()).await?;
         let default = Organization { id: DEFAULT_ORGANIZATION, name: "Default".into(), created_at: Timestamp::now() };
         commit!(&store, organizations::create_if_missing(default))?;
+        if config.runner == Switch::Off && !store.is_shared() {
+            tracing::warn!("RUNNER is off, and no other process can use this database: nobody answers messages");
+        }
         let accounts = Accounts::open(&config.auth, &config.database_url, store.clone(), DEFAULT_ORGANIZATION).await?;
         let bus = Bus::open(&store, &config.database_url, config.nats_url.as_ref()).await?;
         let (feed, signals) = (Feed::new(bus.clone()), Signals::new(bus.clone()));
@@ -69,7 +73,8 @@ impl App {
         let stop_listening = CancellationToken::new();
         replica::listen(&store, &bus, feed.clone(), signals.clone(), stop_listening.clone());
         let runner = Runner::new(store.clone(), feed.clone(), signals.clone(), models, web, lease);
-        let schema = graphql::schema(store.clone(), accounts.clone(), feed.clone(), signals, rules);
+        let mode = RunnerMode::of(&store, config.nats_url.is_some());
+        let schema = graphql::schema(store.clone(), accounts.clone(), feed.clone(), signals, rules, mode);
         let gateway = Gateway::new(schema, store, accounts.clone(), config.introspection);
         let listener = TcpListener::bind((config.host.as_str(), config.port)).await.map_err(|error| {
             Error::unavailable(format!("cannot listen on {}:{}: {error}", config.host, config.port))
@@ -84,7 +89,12 @@ impl App {
         };
         let (rest, _) = everruns_rest::router(gateway.clone());
         let router = edge::check_origins(edge::router(gateway, config.graphiql).merge(rest), settings);
-        runner.start().await?;
+        let runner = if config.runner == Switch::On {
+            runner.start().await?;
+            Some(runner)
+        } else {
+            None
+        };
         Ok(Self { router, listener, address, feed, runner, counters, bus, stop_listening })
     }
 
@@ -111,7 +121,9 @@ impl App {
         let serving = tokio::spawn(serving.into_future());
         stop.cancelled().await;
         feed.stop();
-        runner.stop().await;
+        if let Some(runner) = runner {
+            runner.stop().await;
+        }
         bus.stop().await;
         stop_listening.cancel();
         match tokio::time::timeout(DRAIN, serving).await {

@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_graphql::{Enum, ErrorExtensionValues, Value};
+use deadpool::managed::PoolError;
 
 /// The short result of every fallible function here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -43,6 +44,26 @@ pub enum ErrorCode {
 
 /// When to try again what cannot be done now, in seconds.
 pub const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// How the texts begin, or what they hold, by which databases say that they cannot do something now, where diesel has no kind for it. SQLite's come
+/// from its own list. PostgreSQL may speak another language: then a lost connection is still found out (`db/postgres.rs`), and the rest is a fault.
+const PASSING: [&str; 15] = [
+    "database or disk is full",
+    "disk I/O error",
+    "unable to open database file",
+    "database is locked",
+    "database table is locked",
+    "locking protocol",
+    "attempt to write a readonly database",
+    "terminating connection",
+    "the database system is",
+    "deadlock detected",
+    "canceling statement due to",
+    "No space left on device",
+    "out of shared memory",
+    "too many clients",
+    "remaining connection slots",
+];
 
 /// One refusal or failure.
 #[derive(Debug, Clone)]
@@ -128,6 +149,14 @@ impl Error {
         }
     }
 
+    /// A pool has no connection: none could be made, or all are in use.
+    pub fn of_pool(error: PoolError<Self>) -> Self {
+        match error {
+            PoolError::Backend(error) => error,
+            error => Self::unavailable(error.to_string()),
+        }
+    }
+
     /// The cause, for the log.
     pub fn cause(&self) -> Option<&(dyn std::error::Error + Send + Sync)> {
         self.cause.as_deref()
@@ -157,13 +186,24 @@ impl std::error::Error for Error {
 
 impl From<diesel::result::Error> for Error {
     fn from(error: diesel::result::Error) -> Self {
-        use diesel::result::{DatabaseErrorKind, Error as Diesel};
-        match error {
-            Diesel::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _) => {
-                Self::unavailable(error)
-            }
-            error => Self::internal(error),
+        if is_passing(&error) { Self::unavailable(error) } else { Self::internal(error) }
+    }
+}
+
+/// Whether the database could not do it now, but may do it later: nothing of the statement's transaction is stored, or nobody knows.
+fn is_passing(error: &diesel::result::Error) -> bool {
+    use diesel::result::{DatabaseErrorKind as Kind, Error as Diesel};
+    match error {
+        Diesel::DatabaseError(Kind::ClosedConnection | Kind::UnableToSendCommand, _)
+        // Two transactions were in each other's way, or a server took over that has not noticed yet.
+        | Diesel::DatabaseError(Kind::SerializationFailure | Kind::ReadOnlyTransaction, _)
+        // What broke the transaction is in the log.
+        | Diesel::BrokenTransactionManager => true,
+        Diesel::DatabaseError(Kind::Unknown, information) => {
+            PASSING.iter().any(|text| information.message().contains(text))
         }
+        Diesel::RollbackErrorOnCommit { commit_error, .. } => is_passing(commit_error),
+        _ => false,
     }
 }
 
@@ -182,6 +222,11 @@ impl From<Error> for async_graphql::Error {
 }
 
 impl ErrorCode {
+    /// Whether it is no fault of the caller's.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::InternalServerError | Self::Unavailable)
+    }
+
     /// The whole list.
     pub const ALL: [Self; 11] = [
         Self::BadUserInput,
@@ -200,5 +245,33 @@ impl ErrorCode {
     /// The code as it stands in `extensions.code`.
     pub fn to_value(self) -> Value {
         async_graphql::resolver_utils::enum_value(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::result::{DatabaseErrorKind, Error as Diesel};
+
+    use super::*;
+
+    #[test]
+    fn a_database_that_is_away_or_full_is_unavailable_and_one_that_refuses_a_row_is_a_fault() {
+        let of = |kind, text: &str| Error::from(Diesel::DatabaseError(kind, Box::new(text.to_owned())));
+        let full = of(DatabaseErrorKind::Unknown, "database or disk is full");
+        assert_eq!((full.code, full.retry_after), (ErrorCode::Unavailable, Some(RETRY_AFTER_SECONDS)));
+        let stopped = "terminating connection due to administrator command";
+        assert_eq!(of(DatabaseErrorKind::Unknown, stopped).code, ErrorCode::Unavailable);
+        assert_eq!(of(DatabaseErrorKind::ClosedConnection, "closed").code, ErrorCode::Unavailable);
+        assert_eq!(of(DatabaseErrorKind::SerializationFailure, "try again").code, ErrorCode::Unavailable);
+        let unstored = Diesel::RollbackErrorOnCommit {
+            rollback_error: Box::new(Diesel::NotInTransaction),
+            commit_error: Box::new(Diesel::DatabaseError(
+                DatabaseErrorKind::Unknown,
+                Box::new("disk I/O error".to_owned()),
+            )),
+        };
+        assert_eq!(Error::from(unstored).code, ErrorCode::Unavailable);
+        assert_eq!(of(DatabaseErrorKind::Unknown, "no such table: turns").code, ErrorCode::InternalServerError);
+        assert_eq!(of(DatabaseErrorKind::CheckViolation, "disk I/O error").code, ErrorCode::InternalServerError);
     }
 }

@@ -12,9 +12,10 @@ use std::future;
 use std::pin::pin;
 use std::ptr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Data, Executor, Request, Response, ServerError};
+use async_graphql::{Data, Executor, Name, Request, Response, ServerError};
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 
@@ -24,7 +25,7 @@ use self::root::Root;
 use crate::auth::{Access, Accounts, Credential, DEFAULT_OWNER, Scopes, Stay, Viewer};
 use crate::config::Switch;
 use crate::db::ids::Id;
-use crate::db::{Loads, Lookups, Store};
+use crate::db::{Loads, Lookups, STREAM_PATIENCE, Store};
 use crate::error::{Error, ErrorCode};
 use crate::graphql::Canonical;
 use crate::library_errors;
@@ -80,7 +81,12 @@ impl Gateway {
     }
 
     /// Gives the request what its resolvers need: who asks, and the loader of this request, whose loads shall run beside it.
-    fn prepare(&self, request: Request, root: Root, found: Result<Viewer, Error>) -> Result<(Request, Loads), Error> {
+    fn prepare(
+        &self,
+        mut request: Request,
+        root: Root,
+        found: Result<Viewer, Error>,
+    ) -> Result<(Request, Loads), Error> {
         if !request.query.is_empty() {
             return Err(Error::internal("a request came past the guard"));
         }
@@ -95,7 +101,9 @@ impl Gateway {
             return Err(error);
         }
         let organization_id = found.as_ref().map_or(NOBODYS, |viewer| viewer.organization_id);
-        let (loader, loads) = Lookups::loader(self.store.clone(), organization_id);
+        // An event that cannot be shown for the moment is shown late, rather than left out.
+        let patience = if has(&mut request, OperationType::Subscription) { STREAM_PATIENCE } else { Duration::ZERO };
+        let (loader, loads) = Lookups::loader(self.store.clone(), organization_id, patience);
         Ok((request.data(Access(found)).data(loader), loads))
     }
 
@@ -139,7 +147,7 @@ impl Executor for Gateway {
             Ok(admitted) => admitted,
             Err(error) => return finish(refusal(error)),
         };
-        let changes = changes(&mut request);
+        let changes = has(&mut request, OperationType::Mutation);
         let answer = run(self.schema.clone(), request, loads);
         if !changes {
             return finish(answer.await);
@@ -182,11 +190,13 @@ async fn run(schema: Canonical, request: Request, mut loads: Loads) -> Response 
     future::poll_fn(|cx| loads.poll_with(cx, |cx| answer.as_mut().poll(cx))).await
 }
 
-/// Whether the request has a mutation.
-fn changes(request: &mut Request) -> bool {
+/// Whether the request asks for an operation of this kind.
+fn has(request: &mut Request, kind: OperationType) -> bool {
+    let name = request.operation_name.clone();
+    let asked = |found: Option<&Name>| name.is_none() || found.map(Name::as_str) == name.as_deref();
     let document = request.parsed_query();
     document.is_ok_and(|document| {
-        document.operations.iter().any(|(_, operation)| operation.node.ty == OperationType::Mutation)
+        document.operations.iter().any(|(found, operation)| asked(found) && operation.node.ty == kind)
     })
 }
 

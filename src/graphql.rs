@@ -1,6 +1,9 @@
 //! The schema: the nouns' questions, changes and streams under one root each, and what belongs to no noun.
 
+use std::time::Duration;
+
 use async_graphql::{Context, Enum, Interface, MergedObject, Object, Result, Schema};
+use futures_util::FutureExt as _;
 
 use crate::agents::Agent;
 use crate::agents::graphql::{AgentById, AgentMutation, AgentQuery};
@@ -27,6 +30,9 @@ use crate::sessions::graphql::files::FileMutation;
 use crate::sessions::graphql::{SessionById, SessionMutation, SessionQuery};
 use crate::turns::graphql::{StepById, ToolCallById, TurnById};
 use crate::turns::{Signals, Step, ToolCall, Turn};
+
+/// How soon the database must answer a server that calls itself ready.
+const READY_WITHIN: Duration = Duration::from_secs(2);
 
 /// Ids that `nodes` takes at once.
 const NODES_MAX: usize = 500;
@@ -62,8 +68,15 @@ pub struct Mutation(
 pub type Canonical = Schema<Query, Mutation, EventSubscription>;
 
 /// Builds the schema over what its resolvers need.
-pub fn schema(store: Store, accounts: Accounts, feed: Feed, signals: Signals, rules: ProviderRules) -> Canonical {
-    describe().data(store).data(accounts).data(feed).data(signals).data(rules).finish()
+pub fn schema(
+    store: Store,
+    accounts: Accounts,
+    feed: Feed,
+    signals: Signals,
+    rules: ProviderRules,
+    mode: RunnerMode,
+) -> Canonical {
+    describe().data(store).data(accounts).data(feed).data(signals).data(rules).data(mode).finish()
 }
 
 /// The schema's text: what `schema.graphql` holds.
@@ -167,9 +180,21 @@ impl Server {
         env!("CARGO_PKG_VERSION")
     }
 
+    /// `ready` while it can do what it is asked. UNAVAILABLE while its database is out of reach, and as soon as it stops.
+    async fn readiness(&self, ctx: &Context<'_>) -> Result<&str> {
+        if ctx.data_unchecked::<Feed>().stopping().now_or_never().is_some() {
+            return Err(Error::unavailable("the server stops").into());
+        }
+        match tokio::time::timeout(READY_WITHIN, store(ctx).answers()).await {
+            Ok(answer) => answer?,
+            Err(_) => return Err(Error::unavailable("the database takes too long to answer").into()),
+        }
+        Ok("ready")
+    }
+
     /// Where turns are kept and claimed.
     async fn runner_mode(&self, ctx: &Context<'_>) -> RunnerMode {
-        if store(ctx).is_shared() { RunnerMode::Postgres } else { RunnerMode::InProcess }
+        *ctx.data_unchecked()
     }
 
     /// How callers prove who they are.
@@ -195,4 +220,17 @@ pub enum RunnerMode {
     InProcess,
     /// In PostgreSQL.
     Postgres,
+    /// In PostgreSQL, and NATS carries what replicas tell each other.
+    PostgresNats,
+}
+
+impl RunnerMode {
+    /// The mode with this database, and NATS or not.
+    pub fn of(store: &Store, has_nats: bool) -> Self {
+        match (store.is_shared(), has_nats) {
+            (false, _) => Self::InProcess,
+            (true, false) => Self::Postgres,
+            (true, true) => Self::PostgresNats,
+        }
+    }
 }

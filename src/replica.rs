@@ -25,7 +25,7 @@ pub fn listen(store: &Store, bus: &Bus, feed: Feed, signals: Signals, stop: Canc
     if !store.is_shared() {
         return;
     }
-    let follower = Follower::new(store.clone(), feed.clone());
+    let follower = Follower::new(store.housekeeping(), feed.clone());
     let listener = Listener { feed, signals, follower };
     let mut heard = bus.hear();
     tokio::spawn(stop.run_until_cancelled_owned(async move {

@@ -2,6 +2,7 @@
 //! operations are made from schema.graphql and rest/openapi.json, so that a new one is covered, or this test says what it must be told.
 
 mod operations;
+mod statements;
 
 use std::collections::BTreeMap;
 
@@ -17,8 +18,9 @@ const MARK: &str = "canary-4711";
 /// Root fields that need no credentials.
 const OPEN: [&str; 6] = ["server", "login", "register", "refreshToken", "startOauth", "finishOauth"];
 /// Routes that need no credentials.
-const OPEN_ROUTES: [&str; 7] = [
+const OPEN_ROUTES: [&str; 8] = [
     "/health",
+    "/ready",
     "/v1/auth/config",
     "/v1/auth/login",
     "/v1/auth/refresh",

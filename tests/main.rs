@@ -33,6 +33,7 @@ mod oauth_routes;
 mod relay;
 mod schema;
 mod sessions;
+mod storage;
 mod streams;
 mod tables;
 mod tidy;

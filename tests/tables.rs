@@ -1,5 +1,7 @@
 //! The tables that the queries know are the tables that the migrations make, on both databases.
 
+mod keys;
+
 use std::collections::BTreeMap;
 
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _};

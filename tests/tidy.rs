@@ -82,7 +82,7 @@ fn words_stand_where_they_belong() {
     let rules: [(&str, &[&str]); 7] = [
         ("reqwest::", &["src/outbound.rs"]),
         ("axum::", &["src/edge", "src/app.rs", "rest/src"]),
-        ("std::env", &["src/config"]),
+        ("std::env", &["src/config", "src/runner/simulation.rs"]),
         (
             "diesel::",
             &[

@@ -8,8 +8,8 @@ mod failures;
 mod history;
 mod lost_tools;
 mod queue;
-mod recovery;
 mod retries;
+pub mod recovery;
 mod takeover;
 mod tools;
 

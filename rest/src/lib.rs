@@ -68,7 +68,7 @@ const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 #[openapi(
     info(title = "Everruns", description = ABOUT),
     tags(
-        (name = "health", description = "Is the server alive"),
+        (name = "health", description = "Is the server alive, and can it work"),
         (name = "auth", description = "Who asks: signing in, and API keys"),
         (name = "agents", description = "Who answers"),
         (name = "sessions", description = "One conversation each"),
@@ -114,6 +114,7 @@ pub fn openapi() -> OpenApi {
 fn open_routes() -> OpenApiRouter<Executors> {
     OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(health::health))
+        .routes(routes!(health::ready))
         .routes(routes!(auth::get_auth_config))
         .routes(routes!(auth::login))
         .routes(routes!(auth::refresh))

@@ -50,7 +50,7 @@ macro_rules! operations {
 }
 
 operations! {
-    "health", "id": Health;
+    "health", "id": Health Ready;
     "auth", "key_id": GetAuthConfig Login Refresh Register StartOauth FinishOauth Logout WhoAsks GetMe ListApiKeys CreateApiKey DeleteApiKey;
     "agents", "agent_id": ListAgents CreateAgent GetAgent UpdateAgent ArchiveAgent;
     "sessions", "session_id": ListSessions CreateSession GetSession UpdateSession DeleteSession CancelSession;

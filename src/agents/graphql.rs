@@ -172,8 +172,15 @@ impl Loader<AgentById> for Lookups {
     async fn load(&self, keys: &[AgentById]) -> Result<HashMap<AgentById, Agent>, Error> {
         // Most often one is asked for, whose statement is prepared once.
         let found = match keys {
-            [key] => read!(&self.store, agents::get(self.organization_id, key.0))?.into_iter().collect(),
-            _ => read!(&self.store, agents::get_many(self.organization_id, keys.iter().map(|key| key.0).collect()))?,
+            [key] => self
+                .look(|| async { read!(&self.store, agents::get(self.organization_id, key.0)) })
+                .await?
+                .into_iter()
+                .collect(),
+            _ => {
+                let ids = || keys.iter().map(|key| key.0).collect();
+                self.look(|| async { read!(&self.store, agents::get_many(self.organization_id, ids())) }).await?
+            }
         };
         Ok(found.into_iter().map(|agent| (AgentById(agent.id), agent)).collect())
     }

@@ -55,7 +55,7 @@ pub struct Stay {
 impl OpenStreams {
     /// Those of this database.
     pub(super) fn new(store: Store) -> Self {
-        Self(Arc::new(State { store, credentials: Mutex::default() }))
+        Self(Arc::new(State { store: store.housekeeping(), credentials: Mutex::default() }))
     }
 
     /// How much was revoked so far: read it before the viewer is found.

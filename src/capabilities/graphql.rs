@@ -98,9 +98,9 @@ impl Loader<CapabilitiesOfAgent> for Lookups {
         &self,
         keys: &[CapabilitiesOfAgent],
     ) -> Result<HashMap<CapabilitiesOfAgent, Vec<AgentCapability>>, Error> {
-        let ids = keys.iter().map(|key| key.0).collect();
+        let ids = || keys.iter().map(|key| key.0).collect();
         let mut found = HashMap::<_, Vec<_>>::new();
-        for row in read!(&self.store, capabilities::list(self.organization_id, ids))? {
+        for row in self.look(|| async { read!(&self.store, capabilities::list(self.organization_id, ids())) }).await? {
             found.entry(CapabilitiesOfAgent(row.agent_id)).or_default().push(row);
         }
         Ok(found)

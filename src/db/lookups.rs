@@ -2,6 +2,7 @@
 
 use std::task;
 use std::task::Poll;
+use std::time::Duration;
 
 use async_graphql::Context;
 use async_graphql::dataloader::DataLoader;
@@ -10,8 +11,9 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
-use super::Store;
 use super::ids::Id;
+use super::{Store, patiently};
+use crate::error::Result;
 
 /// What the loaders of a request need; each noun's `graphql.rs` says how its own are read.
 pub struct Lookups {
@@ -19,6 +21,8 @@ pub struct Lookups {
     pub store: Store,
     /// Whose rows may be seen.
     pub organization_id: Id,
+    /// How long to wait for a database that is out of reach.
+    pub patience: Duration,
 }
 
 /// The loads of one request. They run on the request's own task, when it can go no further without them: on another one they would begin
@@ -30,12 +34,17 @@ pub struct Loads {
 
 impl Lookups {
     /// The loader of one request, and its loads. It waits for nothing: the default delay would add a millisecond to each level of a query.
-    pub fn loader(store: Store, organization_id: Id) -> (DataLoader<Self>, Loads) {
+    pub fn loader(store: Store, organization_id: Id, patience: Duration) -> (DataLoader<Self>, Loads) {
         let (begin, begun) = mpsc::unbounded_channel();
         // The request may be gone, and with it who asked.
         let spawn = move |load| drop(begin.send(load));
-        let loader = DataLoader::new(Self { store, organization_id }, spawn).delay(std::time::Duration::ZERO);
+        let loader = DataLoader::new(Self { store, organization_id, patience }, spawn).delay(Duration::ZERO);
         (loader, Loads { begun, running: FuturesUnordered::new() })
+    }
+
+    /// Looks something up, as patiently as the request is.
+    pub async fn look<T, R: Future<Output = Result<T>>>(&self, look: impl Fn() -> R) -> Result<T> {
+        patiently(self.patience, look).await
     }
 }
 

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use diesel_async::{AsyncConnection as _, AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection as _};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+use secrecy::{ExposeSecret as _, SecretString};
 
-use super::sqlite;
+use super::{postgres, sqlite};
 use crate::error::{Error, Result};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -22,8 +23,9 @@ pub(super) fn run_on_sqlite(path: &Path) -> Result<()> {
 }
 
 /// Migrates the database behind `url`, one process at a time.
-pub(super) async fn run_on_postgres(url: &str) -> Result<()> {
-    let mut conn = AsyncPgConnection::establish(url).await.map_err(Error::unavailable)?;
+pub(super) async fn run_on_postgres(url: &SecretString) -> Result<()> {
+    let url = postgres::with_limits(url);
+    let mut conn = AsyncPgConnection::establish(url.expose_secret()).await.map_err(Error::unavailable)?;
     // Held by the connection, so it is given back however this ends.
     conn.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})")).await?;
     // The harness blocks its thread while it waits for the database.

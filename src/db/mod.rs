@@ -5,11 +5,13 @@
 //! dispatch. SQL stands in store files and here, nowhere else.
 
 mod counters;
+mod faults;
 pub mod ids;
 pub mod key_file;
 mod lookups;
 mod migrations;
 pub mod notices;
+mod patience;
 pub mod postgres;
 pub mod sqlite;
 pub mod tables;
@@ -24,7 +26,9 @@ use diesel::sql_types::{Bool, Text};
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub use counters::Counters;
+pub use faults::{Faults, WriteFault};
 pub use lookups::{Loads, Lookups, lookups, store};
+pub use patience::{STREAM_PATIENCE, patiently};
 
 use crate::error::{Error, Result};
 
@@ -53,15 +57,44 @@ impl Store {
             return Ok(Self::Sqlite(sqlite::Database::open(&path, lock, counters)?));
         }
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            migrations::run_on_postgres(text).await?;
-            return Ok(Self::Postgres(postgres::Database::open(url.clone(), counters)?));
+            migrations::run_on_postgres(url).await?;
+            return Ok(Self::Postgres(postgres::Database::open(url, counters)?));
         }
         Err(Error::bad_input("DATABASE_URL", "DATABASE_URL must begin with sqlite:// or postgres://"))
+    }
+
+    /// Returns when the database has answered a trivial question.
+    pub async fn answers(&self) -> Result<()> {
+        match self {
+            Self::Sqlite(database) => database.answers().await,
+            Self::Postgres(database) => database.answers().await,
+        }
     }
 
     /// Whether this is a database that other processes may use at the same time.
     pub fn is_shared(&self) -> bool {
         matches!(self, Self::Postgres(_))
+    }
+
+    /// The same database for what the server does by itself, again and again. It is not counted: what an operation costs does not depend on when
+    /// the server looks around.
+    pub fn housekeeping(&self) -> Self {
+        let mut store = self.clone();
+        match &mut store {
+            Self::Sqlite(database) => database.counters = Arc::default(),
+            Self::Postgres(database) => database.counters = Arc::default(),
+        }
+        store
+    }
+
+    /// The same database, whose writes go wrong where this says so.
+    pub fn with_faults(&self, faults: Faults) -> Self {
+        let mut store = self.clone();
+        match &mut store {
+            Self::Sqlite(database) => database.faults = Some(faults),
+            Self::Postgres(database) => database.faults = Some(faults),
+        }
+        store
     }
 }
 
@@ -79,7 +112,9 @@ macro_rules! read {
                 $crate::$noun::sqlite::$function(&mut *database.reader().await?, $($argument),*).await
             }
             $crate::db::Store::Postgres(database) => {
-                $crate::$noun::postgres::$function(&mut *database.reader().await?, $($argument),*).await
+                let mut conn = database.reader().await?;
+                let answer = $crate::db::postgres::in_time($crate::$noun::postgres::$function(&mut *conn, $($argument),*)).await;
+                conn.settle(answer).await
             }
         }
     };

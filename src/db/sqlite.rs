@@ -1,27 +1,29 @@
-//! SQLite: many readers beside one writer that commits in groups.
-//!
-//! The writer is a thread. It begins a transaction, runs every job that is waiting (each in a savepoint), commits once and only then answers:
-//! sixty callers share one fsync. A job awaits nothing but its connection, which answers at once; one that would wait for anything else is
-//! refused, since it would stall every writer.
+//! SQLite: many readers beside one writer ([`writer`]) that commits in groups.
+
+mod writer;
+
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
-use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deadpool::managed::{self, Metrics, Object, Pool, RecycleResult};
-use diesel::connection::AnsiTransactionManager;
+use diesel::Connection as _;
+use diesel::connection::SimpleConnection as _;
 use diesel::sql_types::{Bool, Text};
 use diesel::sqlite::SqliteConnection;
-use diesel::{Connection as _, connection::TransactionManager as _};
 use diesel_async::AsyncConnection as _;
 use diesel_async::sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
+use self::writer::{Done, Job, Writer};
 use super::counters::Counters;
+use super::faults::{self, Faults};
 use crate::error::{Error, Result};
 
 /// What a store function runs on.
@@ -40,8 +42,6 @@ pub const LEASE_IS_OVER: &str =
 /// One writer at a time: nothing to skip.
 pub const SKIP_LOCKED: &str = "";
 
-/// Jobs that share one commit, at most.
-const BATCH_MAX: usize = 256;
 /// Jobs that may wait for the writer before a caller waits to hand its own over.
 const QUEUE_MAX: usize = 1024;
 /// Readers open at once.
@@ -57,33 +57,43 @@ const BUSY_TIMEOUT_MS: u32 = 5_000;
 pub struct Database {
     readers: Pool<Readers>,
     jobs: mpsc::Sender<Job>,
+    /// Count what is asked through this handle.
+    pub(super) counters: Arc<Counters>,
+    /// What goes wrong, in tests.
+    pub(super) faults: Option<Faults>,
     _lock: Arc<File>,
 }
-
-type Job = Box<dyn for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Answer> + Send>;
-type Answer = Box<dyn FnOnce(Result<()>) + Send>;
 
 impl Database {
     /// Opens the file (it exists, is migrated and ours by `lock`) and starts its writer.
     pub fn open(path: &Path, lock: File, counters: Arc<Counters>) -> Result<Self> {
-        let writer = connect(path, &counters, Role::Writer)?;
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
-        let readers = Readers { path: path.to_owned(), counters: counters.clone() };
-        let reopen = {
+        let open = {
             let path = path.to_owned();
-            move || connect(&path, &counters, Role::Writer)
+            move || connect(&path, Role::Writer)
         };
+        let writer = Writer::new(open, counters.clone())?;
         std::thread::Builder::new()
             .name("sqlite-writer".into())
-            .spawn(move || write_until_closed(writer, queue, reopen))
+            .spawn(move || writer.write_until_closed(queue))
             .map_err(Error::internal)?;
+        let readers = Readers { path: path.to_owned() };
         let readers = Pool::builder(readers).max_size(READERS_MAX).build().map_err(Error::internal)?;
-        Ok(Self { readers, jobs, _lock: Arc::new(lock) })
+        Ok(Self { readers, jobs, counters, faults: None, _lock: Arc::new(lock) })
     }
 
     /// A connection that can only read.
     pub async fn reader(&self) -> Result<Object<Readers>> {
-        self.readers.get().await.map_err(|error| Error::unavailable(error.to_string()))
+        let mut conn = self.readers.get().await.map_err(Error::of_pool)?;
+        conn.set_instrumentation(self.counters.instrumentation());
+        Ok(conn)
+    }
+
+    /// Returns when the file has answered.
+    pub async fn answers(&self) -> Result<()> {
+        // Not of a constant, for which nothing is read.
+        let read = |conn: &mut SqliteConnection| conn.batch_execute("PRAGMA schema_version");
+        Ok(self.reader().await?.spawn_blocking(read).await?)
     }
 
     /// Runs `work` in the writer's next transaction and answers when that is on disk.
@@ -92,14 +102,24 @@ impl Database {
         R: Send + 'static,
         F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<R>> + Send + 'static,
     {
+        faults::write(self.faults.as_ref(), self.commit(work)).await
+    }
+
+    async fn commit<R, F>(&self, work: F) -> Result<R>
+    where
+        R: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<R>> + Send + 'static,
+    {
         let (answer, result) = oneshot::channel();
-        let job: Job = Box::new(move |conn| {
+        let job = Job::new(self.counters.clone(), move |conn| {
             async move {
-                let outcome = conn.transaction(async |conn: &mut Conn| work(conn).await).await;
-                Box::new(move |commit: Result<()>| {
+                let outcome = work(conn).await;
+                let is_refused = outcome.is_err();
+                let answer = move |stored: Result<()>| {
                     // The caller may be gone; its work stands all the same.
-                    let _ = answer.send(commit.and(outcome));
-                }) as Answer
+                    let _ = answer.send(stored.and(outcome));
+                };
+                Done { is_refused, answer: Box::new(answer) }
             }
             .boxed()
         });
@@ -137,58 +157,17 @@ pub fn has_tag(column: &'static str, tag: String) -> super::TagFilter {
         .sql(")")
 }
 
-fn write_until_closed(mut conn: Conn, mut queue: mpsc::Receiver<Job>, reopen: impl Fn() -> Result<Conn>) {
-    let mut jobs = Vec::with_capacity(BATCH_MAX);
-    while queue.blocking_recv_many(&mut jobs, BATCH_MAX) > 0 {
-        let batch = AssertUnwindSafe(commit_together(&mut conn, jobs.drain(..)));
-        let finished = batch.catch_unwind().now_or_never();
-        if !matches!(finished, Some(Ok(()))) {
-            // A job panicked or waited for something else: its transaction is in an unknown state, so is the connection.
-            tracing::error!("a write was dropped in the middle, the writer starts anew");
-            jobs.clear();
-            match reopen() {
-                Ok(fresh) => conn = fresh,
-                Err(error) => return tracing::error!(?error, "the writer cannot open the database again and stops"),
-            }
-        }
-    }
-}
-
-async fn commit_together(conn: &mut Conn, jobs: impl Iterator<Item = Job>) {
-    let begun =
-        conn.spawn_blocking(|conn| AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")).await;
-    if begun.is_err() {
-        // The jobs are dropped, which answers their callers.
-        return tracing::error!(?begun, "a write could not begin");
-    }
-    let mut answers = Vec::new();
-    for job in jobs {
-        answers.push(job(conn).await);
-    }
-    let committed = conn.spawn_blocking(AnsiTransactionManager::commit_transaction).await.map_err(Error::unavailable);
-    if committed.is_err() {
-        let rolled_back = conn.spawn_blocking(AnsiTransactionManager::rollback_transaction).await;
-        tracing::error!(?committed, ?rolled_back, "a commit failed");
-    }
-    for answer in answers {
-        answer(committed.clone());
-    }
-}
-
 #[derive(Clone, Copy, PartialEq)]
 enum Role {
     Reader,
     Writer,
 }
 
-fn connect(path: &Path, counters: &Arc<Counters>, role: Role) -> Result<Conn> {
-    let mut conn = open(path, role)?;
-    conn.set_instrumentation(counters.instrumentation());
-    Ok(SyncConnectionWrapper::new(conn))
+fn connect(path: &Path, role: Role) -> Result<Conn> {
+    Ok(SyncConnectionWrapper::new(open(path, role)?))
 }
 
 fn open(path: &Path, role: Role) -> Result<SqliteConnection> {
-    use diesel::connection::SimpleConnection as _;
     let mut conn = SqliteConnection::establish(&path.to_string_lossy()).map_err(Error::unavailable)?;
     let query_only = if role == Role::Reader { "ON" } else { "OFF" };
     conn.batch_execute(&format!(
@@ -201,7 +180,6 @@ fn open(path: &Path, role: Role) -> Result<SqliteConnection> {
 /// Makes the pool's readers.
 pub struct Readers {
     path: PathBuf,
-    counters: Arc<Counters>,
 }
 
 impl managed::Manager for Readers {
@@ -209,7 +187,7 @@ impl managed::Manager for Readers {
     type Error = Error;
 
     async fn create(&self) -> Result<Conn> {
-        connect(&self.path, &self.counters, Role::Reader)
+        connect(&self.path, Role::Reader)
     }
 
     // A reader opens no transaction, so there is nothing that it could have left behind.

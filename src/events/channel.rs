@@ -101,15 +101,19 @@ impl Channel {
     /// order. Call it after their commit.
     pub fn publish(&self, (started, text_bytes): (i64, usize), events: impl IntoIterator<Item = Event>) {
         self.text_is_stored(started, text_bytes);
-        let Some((organization_id, first, last)) = self.take_in(events.into_iter().map(|event| (event, None))) else {
+        let Some((organization_id, first, last)) = self.take(events.into_iter().map(|event| (event, None))) else {
             return;
         };
         self.tell(Notice::Stored { organization_id, session_id: self.session_id, first, last });
     }
 
-    /// Shows events that were stored, by whomever, each with the stored text of the step that it starts, if any. Returns whose they are and the
-    /// numbers of the first and last one.
-    pub(super) fn take_in(&self, rows: impl IntoIterator<Item = (Event, Option<String>)>) -> Option<(Id, i64, i64)> {
+    /// Shows events that were stored, by whomever, each with the stored text of the step that it starts, if any.
+    pub fn take_in(&self, rows: impl IntoIterator<Item = (Event, Option<String>)>) {
+        self.take(rows);
+    }
+
+    /// The same; returns whose they are and the numbers of the first and last one.
+    fn take(&self, rows: impl IntoIterator<Item = (Event, Option<String>)>) -> Option<(Id, i64, i64)> {
         let channels = self.channels.upgrade();
         let mut state = lock(&self.state);
         let mut taken = None;

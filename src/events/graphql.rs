@@ -13,7 +13,7 @@ pub use kinds::SessionEvent;
 use super::{Cursor, Event, EventType, Feed, watch};
 use crate::auth::{Scope, viewer};
 use crate::db::ids::Id;
-use crate::db::{read, store};
+use crate::db::{STREAM_PATIENCE, patiently, read, store};
 use crate::error::Error;
 use crate::sessions::graphql::{find_agent, find_session};
 
@@ -92,7 +92,9 @@ impl EventSubscription {
                 let database = database.clone();
                 async move {
                     let Some(agent_id) = filter.agent_id else { return Ok(Some(event)) };
-                    let session = read!(&database, sessions::get(organization_id, event.session_id, Some(agent_id)))?;
+                    let look =
+                        || async { read!(&database, sessions::get(organization_id, event.session_id, Some(agent_id))) };
+                    let session = patiently(STREAM_PATIENCE, look).await?;
                     Ok(session.map(|_| event))
                 }
             })

@@ -225,8 +225,8 @@ impl Loader<MessageById> for Lookups {
     type Error = Error;
 
     async fn load(&self, keys: &[MessageById]) -> Result<HashMap<MessageById, Message>, Error> {
-        let ids = keys.iter().map(|key| key.0).collect();
-        let found = read!(&self.store, messages::get_many(self.organization_id, ids))?;
+        let ids = || keys.iter().map(|key| key.0).collect();
+        let found = self.look(|| async { read!(&self.store, messages::get_many(self.organization_id, ids())) }).await?;
         Ok(found.into_iter().map(|message| (MessageById(message.id), message)).collect())
     }
 }

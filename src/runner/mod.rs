@@ -10,5 +10,8 @@ mod tools;
 mod turn;
 mod worker;
 
+#[cfg(test)]
+mod simulation;
+
 pub use tools::Web;
 pub use worker::Runner;

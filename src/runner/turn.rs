@@ -269,18 +269,24 @@ impl Answering<'_> {
     /// again at once. Shows what is stored of it.
     async fn leave(self) -> Left {
         let (turn, from) = (self.turn.clone(), self.shown);
-        let stored = async {
-            read!(&self.runner.store, events::list(turn.organization_id, turn.session_id, from, None, SHOWN_MAX))
-        };
-        match stored.await {
-            Ok(events) if from > 0 => self.channel.publish((from, 0), events),
+        let rows =
+            async { read!(&self.runner.store, events::replay(turn.organization_id, turn.session_id, from, SHOWN_MAX)) };
+        match rows.await {
+            // With what their steps said: another one may have answered in the meantime.
+            Ok(rows) if from > 0 => self.channel.take_in(rows),
             Ok(_) => {}
             Err(error) => tracing::warn!(?error, "watchers see the end of a turn when they come back"),
         }
         // Held no longer, before it is given up: else its lease could be renewed once more.
         drop(self.running);
-        if let Err(error) = commit!(&self.runner.store, turns::give_up(turn)) {
-            tracing::warn!(?error, "a turn could not be given up, its lease will run out");
+        // Until it is stored: where no lease runs out, nobody else would take it up.
+        let store = &self.runner.store;
+        let giving_up = stored(|| {
+            let turn = turn.clone();
+            async move { commit!(store, turns::give_up(turn)) }
+        });
+        if giving_up.await.is_err() {
+            tracing::warn!("a turn could not be given up, its lease will run out");
         }
         Left::AnotherWaits
     }

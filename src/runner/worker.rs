@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::Web;
+use super::stored::stored;
 use super::turn::{self, Left};
 use crate::db::ids::Id;
 use crate::db::{Store, commit, read};
@@ -85,10 +86,13 @@ impl Runner {
         if tokio::time::timeout(STOP_WAIT, self.tasks.wait()).await.is_err() {
             tracing::warn!("the database did not answer in time, leases may have to run out");
         }
-        let owner = self.owner.clone();
-        match commit!(&self.store, turns::hand_over(owner)) {
-            Ok(()) => self.signals.work_waits(),
-            Err(error) => tracing::warn!(?error, "turns could not be handed over, their leases will run out"),
+        let handing_over = stored(|| {
+            let owner = self.owner.clone();
+            async move { commit!(&self.store, turns::hand_over(owner)) }
+        });
+        match tokio::time::timeout(STOP_WAIT, handing_over).await {
+            Ok(Ok(())) => self.signals.work_waits(),
+            _ => tracing::warn!("turns could not be handed over, their leases will run out"),
         }
     }
 
@@ -157,6 +161,7 @@ impl Runner {
 
     /// Prolongs the leases of what is answered here: only that, so that a turn that nobody answers is claimed again. What is not ours any more stops.
     async fn renew_leases(self: Arc<Self>) {
+        let housekeeping = self.store.housekeeping();
         let mut ticks = tokio::time::interval(self.lease / RENEWALS);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while self.stopping.run_until_cancelled(ticks.tick()).await.is_some() {
@@ -167,7 +172,7 @@ impl Runner {
             let asked = Instant::now();
             let (owner, lease_ms) = (self.owner.clone(), self.lease_ms());
             let ids = held.iter().map(|held| held.turn_id).collect();
-            match commit!(&self.store, turns::renew(owner, ids, lease_ms)) {
+            match commit!(&housekeeping, turns::renew(owner, ids, lease_ms)) {
                 Ok(renewed) => self.renewed(asked, &held, &renewed),
                 Err(error) => tracing::warn!(?error, "leases could not be renewed"),
             }
@@ -191,10 +196,11 @@ impl Runner {
 
     /// Looks for what nobody told of: turns that can be claimed, turns answered here that somebody wants to end.
     async fn look(self: Arc<Self>) {
+        let housekeeping = self.store.housekeeping();
         let mut ticks = tokio::time::interval(LOOK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while self.stopping.run_until_cancelled(ticks.tick()).await.is_some() {
-            let look = async { read!(&self.store, turns::look(&self.owner, self.lease_ms())) };
+            let look = async { read!(&housekeeping, turns::look(&self.owner, self.lease_ms())) };
             match look.await {
                 Ok((claimable, marked)) => {
                     if claimable {

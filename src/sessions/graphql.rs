@@ -324,8 +324,15 @@ impl Loader<SessionById> for Lookups {
     async fn load(&self, keys: &[SessionById]) -> Result<HashMap<SessionById, Session>, Error> {
         // Most often one is asked for, whose statement is prepared once.
         let found = match keys {
-            [key] => read!(&self.store, sessions::get(self.organization_id, key.0, None))?.into_iter().collect(),
-            _ => read!(&self.store, sessions::get_many(self.organization_id, keys.iter().map(|key| key.0).collect()))?,
+            [key] => self
+                .look(|| async { read!(&self.store, sessions::get(self.organization_id, key.0, None)) })
+                .await?
+                .into_iter()
+                .collect(),
+            _ => {
+                let ids = || keys.iter().map(|key| key.0).collect();
+                self.look(|| async { read!(&self.store, sessions::get_many(self.organization_id, ids())) }).await?
+            }
         };
         Ok(found.into_iter().map(|session| (SessionById(session.id), session)).collect())
     }

@@ -98,8 +98,8 @@ macro_rules! look_up {
             type Error = Error;
 
             async fn load(&self, keys: &[$name]) -> Result<HashMap<$name, $value>, Error> {
-                let ids = keys.iter().map(|key| key.0).collect();
-                let found = read!(&self.store, turns::$function(self.organization_id, ids))?;
+                let ids = || keys.iter().map(|key| key.0).collect();
+                let found = self.look(|| async { read!(&self.store, turns::$function(self.organization_id, ids())) }).await?;
                 Ok($collect(found, $($id,)? $name))
             }
         }

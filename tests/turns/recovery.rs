@@ -1,6 +1,7 @@
 //! Servers that stop in the middle of a turn: whoever starts next ends it, exactly once.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
@@ -20,8 +21,13 @@ pub struct Program {
 impl Program {
     /// Started on this database; it answers.
     pub fn start(database_url: &str) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_everruns"));
-        command.env_clear().env("DATABASE_URL", database_url).env("PORT", "0").env("NO_COLOR", "1");
+        Self::run(Command::new(env!("CARGO_BIN_EXE_everruns")), database_url)
+    }
+
+    /// The same by a command that becomes the program.
+    pub fn run(mut command: Command, database_url: &str) -> Self {
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("DATABASE_URL", database_url).env("PORT", "0").env("NO_COLOR", "1");
         let secret = app::secret_settings().secrets_encryption_key.unwrap();
         command.env("SECRETS_ENCRYPTION_KEY", secrecy::ExposeSecret::expose_secret(&secret));
         // Where tests have their pages.
@@ -36,6 +42,12 @@ impl Program {
         // A full pipe would stop the server.
         std::thread::spawn(move || log.for_each(drop));
         Self { caller: Caller::new(port.expect("a server that listens")), process }
+    }
+
+    /// A path as the process sees it.
+    pub fn path(&self, path: &Path) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", self.process.id()));
+        root.join(path.strip_prefix("/").unwrap())
     }
 }
 

@@ -165,8 +165,8 @@ impl Loader<LlmModelById> for Lookups {
     type Error = Error;
 
     async fn load(&self, keys: &[LlmModelById]) -> Result<HashMap<LlmModelById, LlmModel>, Error> {
-        let ids = keys.iter().map(|key| key.0).collect();
-        let found = read!(&self.store, llm::get_models(self.organization_id, ids))?;
+        let ids = || keys.iter().map(|key| key.0).collect();
+        let found = self.look(|| async { read!(&self.store, llm::get_models(self.organization_id, ids())) }).await?;
         Ok(found.into_iter().map(|model| (LlmModelById(model.id), model)).collect())
     }
 }

@@ -148,8 +148,8 @@ impl Loader<LlmProviderById> for Lookups {
     type Error = Error;
 
     async fn load(&self, keys: &[LlmProviderById]) -> Result<HashMap<LlmProviderById, LlmProvider>, Error> {
-        let ids = keys.iter().map(|key| key.0).collect();
-        let found = read!(&self.store, llm::get_providers(self.organization_id, ids))?;
+        let ids = || keys.iter().map(|key| key.0).collect();
+        let found = self.look(|| async { read!(&self.store, llm::get_providers(self.organization_id, ids())) }).await?;
         Ok(found.into_iter().map(|provider| (LlmProviderById(provider.id), provider)).collect())
     }
 }

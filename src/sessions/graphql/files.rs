@@ -128,7 +128,9 @@ impl Loader<ContentOfFile> for Lookups {
         }
         let mut found = HashMap::new();
         for (session_id, paths) in paths {
-            let contents = read!(&self.store, sessions::contents(self.organization_id, session_id, paths))?;
+            let look =
+                || async { read!(&self.store, sessions::contents(self.organization_id, session_id, paths.clone())) };
+            let contents = self.look(look).await?;
             found.extend(contents.into_iter().map(|(path, content)| (ContentOfFile { session_id, path }, content)));
         }
         Ok(found)
