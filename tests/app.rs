@@ -276,9 +276,30 @@ pub struct Frame {
 impl Sse {
     /// The stream that this request asks for.
     pub async fn of(request: reqwest::RequestBuilder) -> Self {
-        let response = request.send().await.expect("an answer");
-        assert_eq!(response.status(), 200);
-        Self { bytes: response.bytes_stream().boxed(), buffer: Vec::new() }
+        Self::try_of(request).await.expect("an answer").expect("200")
+    }
+
+    /// The same where there may be no server, or one that refuses with a status.
+    pub async fn try_of(request: reqwest::RequestBuilder) -> reqwest::Result<Result<Self, u16>> {
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        Ok(if status == 200 {
+            Ok(Self { bytes: response.bytes_stream().boxed(), buffer: Vec::new() })
+        } else {
+            Err(status)
+        })
+    }
+
+    /// Leaves in the middle of what comes next, of which so many bytes arrive; gives back what is whole in them.
+    pub async fn torn(mut self, bytes: usize) -> Vec<Frame> {
+        let piece = self.bytes.next().await.and_then(Result::ok).unwrap_or_default();
+        self.buffer.extend_from_slice(&piece[..bytes.min(piece.len())]);
+        self.bytes = futures_util::stream::empty().boxed();
+        let mut frames = Vec::new();
+        while let Some(frame) = self.next().await {
+            frames.push(frame);
+        }
+        frames
     }
 
     /// The next event; none when the stream has ended.

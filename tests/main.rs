@@ -13,6 +13,7 @@ mod auth;
 mod bad_input;
 mod bus;
 mod capabilities;
+mod chaos;
 mod costs;
 mod docs;
 mod edge;

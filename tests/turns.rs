@@ -9,7 +9,7 @@ mod history;
 mod lost_tools;
 mod queue;
 mod retries;
-pub mod recovery;
+mod recovery;
 mod takeover;
 mod tools;
 

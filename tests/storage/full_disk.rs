@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{assert_refused, assert_unavailable, message};
 use crate::app::{Frame, text_of};
-use crate::turns::recovery::Program;
+use crate::chaos::processes::Program;
 
 /// Makes the folder `$1` a disk of its own and becomes the program `$2`.
 const ON_A_SMALL_DISK: &str = "mount -t tmpfs -o size=8m tmpfs \"$1\" && exec \"$2\"";
@@ -29,7 +29,7 @@ fn start(folder: &Path) -> Program {
     let why = String::from_utf8_lossy(&tried.stderr);
     assert!(tried.status.success(), "this test mounts a disk in a namespace of its own, which is refused here: {why}");
     let database_url = format!("sqlite://{}", folder.join("everruns.db").display());
-    Program::run(command(env!("CARGO_BIN_EXE_everruns")), &database_url)
+    Program::run(command(env!("CARGO_BIN_EXE_everruns")), &database_url, &[])
 }
 
 /// Takes all the room that is left.

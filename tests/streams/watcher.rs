@@ -32,9 +32,12 @@ impl Watcher {
 
     /// Watches a session as these variables say: `id`, `after`, `types`, `agentId`.
     pub async fn filtered(app: &Caller, variables: Value) -> Self {
-        let arguments = "$id: ID!, $after: EventCursor, $types: [EventType!], $agentId: ID";
-        let field = "sessionEvents(sessionId: $id, after: $after, types: $types, agentId: $agentId)";
-        Self::subscribe(app, &format!("subscription({arguments}) {{ events: {field}{EVENT} }}"), variables).await
+        Self::subscribe(app, &session_events(), variables).await
+    }
+
+    /// Watches a session where there may be no server, or one that goes away.
+    pub async fn try_open(app: &Caller, session_id: &str, after: Option<&str>) -> Option<Self> {
+        Self::try_subscribe(app, &session_events(), json!({ "id": session_id, "after": after })).await
     }
 
     /// Watches the organization as these variables say, from now on: `filter` and `types`.
@@ -51,24 +54,36 @@ impl Watcher {
 
     /// Watches what this operation says.
     pub async fn subscribe(app: &Caller, query: &str, variables: Value) -> Self {
+        Self::try_subscribe(app, query, variables).await.expect("an acknowledged socket")
+    }
+
+    /// The same where there may be no server, or one that goes away.
+    async fn try_subscribe(app: &Caller, query: &str, variables: Value) -> Option<Self> {
         let mut request = app.ws_url().into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", SUBPROTOCOL.parse().unwrap());
-        let mut watcher = Self(connect_async(request).await.unwrap().0);
+        let mut watcher = Self(connect_async(request).await.ok()?.0);
         let payload = app.authorization.as_ref().map(|authorization| json!({ "Authorization": authorization }));
-        watcher.say(json!({ "type": "connection_init", "payload": payload })).await;
-        assert_eq!(watcher.hear().await.unwrap(), json!({ "type": "connection_ack" }));
+        watcher.try_say(json!({ "type": "connection_init", "payload": payload })).await?;
+        assert_eq!(watcher.hear().await?, json!({ "type": "connection_ack" }));
         let payload = json!({ "query": query, "variables": variables });
-        watcher.say(json!({ "type": "subscribe", "id": "1", "payload": payload })).await;
-        watcher
+        watcher.try_say(json!({ "type": "subscribe", "id": "1", "payload": payload })).await?;
+        Some(watcher)
     }
 
     /// The next event; none when the subscription has ended.
     pub async fn next(&mut self) -> Option<Frame> {
-        let message = self.hear().await?;
+        self.try_next().await.unwrap_or_else(|message| panic!("{message}"))
+    }
+
+    /// The same, or what refused the subscription.
+    pub async fn try_next(&mut self) -> Result<Option<Frame>, Value> {
+        let Some(message) = self.hear().await else { return Ok(None) };
         match message["type"].as_str() {
-            Some("next") => Some(frame(&message["payload"]["data"]["events"])),
-            Some("complete") => None,
-            _ => panic!("{message}"),
+            Some("next") if message["payload"]["errors"].is_null() => {
+                Ok(Some(frame(&message["payload"]["data"]["events"])))
+            }
+            Some("complete") => Ok(None),
+            _ => Err(message),
         }
     }
 
@@ -97,7 +112,11 @@ impl Watcher {
     }
 
     async fn say(&mut self, message: Value) {
-        self.0.send(Message::text(message.to_string())).await.unwrap();
+        self.try_say(message).await.expect("an open socket");
+    }
+
+    async fn try_say(&mut self, message: Value) -> Option<()> {
+        self.0.send(Message::text(message.to_string())).await.ok()
     }
 
     async fn hear(&mut self) -> Option<Value> {
@@ -109,6 +128,12 @@ impl Watcher {
             }
         }
     }
+}
+
+fn session_events() -> String {
+    let arguments = "$id: ID!, $after: EventCursor, $types: [EventType!], $agentId: ID";
+    let field = "sessionEvents(sessionId: $id, after: $after, types: $types, agentId: $agentId)";
+    format!("subscription({arguments}) {{ events: {field}{EVENT} }}")
 }
 
 /// What GraphQL showed, as SSE shows it.

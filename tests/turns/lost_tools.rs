@@ -9,9 +9,9 @@ use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnectio
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::recovery::Program;
 use super::*;
 use crate::app;
+use crate::chaos::processes::Program;
 use crate::tools::{calls_of, serve};
 
 /// A page that answers from the second time on, and tells of each visit.

@@ -1,63 +1,13 @@
 //! Servers that stop in the middle of a turn: whoever starts next ends it, exactly once.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-
 use serde_json::json;
 
 use super::*;
 use crate::app;
+use crate::chaos::processes::Program;
 
 /// A slow answer: long enough to be killed in.
 const SLOW: &str = "/sim words=30 delay_ms=40";
-
-/// The program itself, as a process that can be killed.
-pub struct Program {
-    pub caller: Caller,
-    process: Child,
-}
-
-impl Program {
-    /// Started on this database; it answers.
-    pub fn start(database_url: &str) -> Self {
-        Self::run(Command::new(env!("CARGO_BIN_EXE_everruns")), database_url)
-    }
-
-    /// The same by a command that becomes the program.
-    pub fn run(mut command: Command, database_url: &str) -> Self {
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("DATABASE_URL", database_url).env("PORT", "0").env("NO_COLOR", "1");
-        let secret = app::secret_settings().secrets_encryption_key.unwrap();
-        command.env("SECRETS_ENCRYPTION_KEY", secrecy::ExposeSecret::expose_secret(&secret));
-        // Where tests have their pages.
-        command.env("OUTBOUND_ALLOWED_HOSTS", "127.0.0.1");
-        // On PostgreSQL, where another server may be alive, the lease has to run out first.
-        let mut process = command.env("TURN_LEASE_MS", "1000").stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let port = log.find_map(|line| {
-            let (_, rest) = line.split_once("listening on http://127.0.0.1:")?;
-            rest.split(',').next()?.parse().ok()
-        });
-        // A full pipe would stop the server.
-        std::thread::spawn(move || log.for_each(drop));
-        Self { caller: Caller::new(port.expect("a server that listens")), process }
-    }
-
-    /// A path as the process sees it.
-    pub fn path(&self, path: &Path) -> PathBuf {
-        let root = PathBuf::from(format!("/proc/{}/root", self.process.id()));
-        root.join(path.strip_prefix("/").unwrap())
-    }
-}
-
-impl Drop for Program {
-    /// kill -9.
-    fn drop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_continues_its_turn_when_it_is_back() {

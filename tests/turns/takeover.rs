@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::lost_tools::execute;
-use super::recovery::Program;
 use super::*;
 use crate::app;
+use crate::chaos::processes::Program;
 
 /// An answer that no test waits for.
 const ENDLESS: &str = "/sim words=2000 delay_ms=50";
