@@ -194,9 +194,14 @@ impl From<diesel::result::Error> for Error {
 fn is_passing(error: &diesel::result::Error) -> bool {
     use diesel::result::{DatabaseErrorKind as Kind, Error as Diesel};
     match error {
-        Diesel::DatabaseError(Kind::ClosedConnection | Kind::UnableToSendCommand, _)
-        // Two transactions were in each other's way, or a server took over that has not noticed yet.
-        | Diesel::DatabaseError(Kind::SerializationFailure | Kind::ReadOnlyTransaction, _)
+        // The last two: transactions were in each other's way, or a server took over that has not noticed yet.
+        Diesel::DatabaseError(
+            Kind::ClosedConnection
+            | Kind::UnableToSendCommand
+            | Kind::SerializationFailure
+            | Kind::ReadOnlyTransaction,
+            _,
+        )
         // What broke the transaction is in the log.
         | Diesel::BrokenTransactionManager => true,
         Diesel::DatabaseError(Kind::Unknown, information) => {

@@ -1,7 +1,9 @@
 //! This process among the replicas: hears what the others tell, and looks once a second for what it did not hear.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +19,8 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 struct Listener {
     feed: Feed,
     signals: Signals,
-    follower: Follower,
+    /// Something was missed: it is looked for at once.
+    gap: Arc<Notify>,
 }
 
 /// Hears the other replicas until `stop`. Without others it does nothing.
@@ -26,31 +29,26 @@ pub fn listen(store: &Store, bus: &Bus, feed: Feed, signals: Signals, stop: Canc
         return;
     }
     let follower = Follower::new(store.housekeeping(), feed.clone());
-    let listener = Listener { feed, signals, follower };
+    let listener = Listener { feed, signals, gap: Arc::default() };
+    let looking = look(follower.clone(), listener.gap.clone());
+    tokio::spawn(stop.clone().run_until_cancelled_owned(looking));
     let mut heard = bus.hear();
     tokio::spawn(stop.run_until_cancelled_owned(async move {
-        let mut ticks = tokio::time::interval(LOOK_INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                heard = heard.recv() => match heard {
-                    Some(heard) => listener.take(heard).await,
-                    None => return tracing::error!("the other replicas are heard no more"),
-                },
-                _ = ticks.tick() => listener.look().await,
-            }
+        while let Some(heard) = heard.recv().await {
+            listener.take(heard, &follower);
         }
+        tracing::error!("the other replicas are heard no more");
     }));
 }
 
 impl Listener {
-    async fn take(&self, heard: Heard) {
+    fn take(&self, heard: Heard, follower: &Follower) {
         match heard {
             Heard::Notice(Notice::Work) => self.signals.sweep(),
             Heard::Notice(Notice::Stored { organization_id, session_id, first, .. }) => {
-                self.follower.wake_organization(organization_id, session_id, first);
+                follower.wake_organization(organization_id, session_id, first);
             }
-            Heard::Notice(Notice::Text { session_id }) => self.follower.wake(session_id),
+            Heard::Notice(Notice::Text { session_id }) => follower.wake(session_id),
             Heard::Notice(Notice::Stop { session_id, turn_id }) => {
                 self.signals.stop_here(session_id, turn_id);
             }
@@ -61,13 +59,23 @@ impl Listener {
             Heard::Piece(piece) => self.feed.take_in_piece(&piece),
             Heard::Gap => {
                 self.signals.sweep();
-                self.look().await;
+                self.feed.organizations_missed_something();
+                self.gap.notify_one();
             }
         }
     }
+}
 
-    async fn look(&self) {
-        if let Err(error) = self.follower.look().await {
+/// Looks again and again for what nobody told of, apart from the hearing: a database that is slow holds up no notice.
+async fn look(follower: Follower, gap: Arc<Notify>) {
+    let mut ticks = tokio::time::interval(LOOK_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = gap.notified() => {}
+        }
+        if let Err(error) = follower.look().await {
             tracing::warn!(?error, "nobody could look for what other replicas stored");
         }
     }

@@ -89,7 +89,12 @@ impl FromRequestParts<Executors> for Graph {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, executor: &Executors) -> Result<Self, Infallible> {
-        let idempotency_key = parts.headers.get(IDEMPOTENCY_KEY).cloned();
+        let mut keys = parts.headers.get_all(IDEMPOTENCY_KEY).iter();
+        let idempotency_key = match (keys.next(), keys.next()) {
+            // Which of two is meant nobody knows: the schema is asked with what is none.
+            (Some(_), Some(_)) => Some(HeaderValue::from_static("")),
+            (key, _) => key.cloned(),
+        };
         Ok(Self { executor: executor.clone(), credentials: credentials(&parts.headers), idempotency_key })
     }
 }

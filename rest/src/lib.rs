@@ -59,7 +59,8 @@ request that is to blame.
 out.
 
 **Sending again.** What creates something takes a key of your choice in the header `Idempotency-Key`: for 24 hours it is \
-made once however often it is sent. All other requests may be sent again as they are, or, like signing in, are done anew.";
+made once however often it is sent. All other requests take no key: changing or deleting the same thing twice is changing it once, \
+while a repeated cancel ends what runs by then, and signing in is done anew.";
 
 /// The largest request body.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -73,7 +73,7 @@ impl Accounts {
             signer,
             oauth,
             passwords,
-            streams: OpenStreams::new(store.clone()),
+            streams: OpenStreams::new(&store),
             store,
             only_user: first.filter(|_| settings.mode == AuthMode::Admin),
             touched: Cache::builder().max_capacity(LAST_USED_KEYS_MAX).time_to_live(LAST_USED_GRAIN).build(),

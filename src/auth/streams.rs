@@ -54,7 +54,7 @@ pub struct Stay {
 
 impl OpenStreams {
     /// Those of this database.
-    pub(super) fn new(store: Store) -> Self {
+    pub(super) fn new(store: &Store) -> Self {
         Self(Arc::new(State { store: store.housekeeping(), credentials: Mutex::default() }))
     }
 

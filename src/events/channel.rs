@@ -52,6 +52,8 @@ struct State {
     text_bytes: usize,
     trimmed: bool,
     closed: bool,
+    /// What another replica said of a running step beyond the text that is known here.
+    ahead: Option<Piece>,
 }
 
 /// An event, and the text of the step that it starts.
@@ -108,8 +110,15 @@ impl Channel {
     }
 
     /// Shows events that were stored, by whomever, each with the stored text of the step that it starts, if any.
-    pub fn take_in(&self, rows: impl IntoIterator<Item = (Event, Option<String>)>) {
+    pub(super) fn take_in(&self, rows: impl IntoIterator<Item = (Event, Option<String>)>) {
         self.take(rows);
+    }
+
+    /// The same, told to the other replicas too: the one that stored them may not have come to tell of them.
+    pub fn take_in_and_tell(&self, rows: impl IntoIterator<Item = (Event, Option<String>)>) {
+        if let Some((organization_id, first, last)) = self.take(rows) {
+            self.tell(Notice::Stored { organization_id, session_id: self.session_id, first, last });
+        }
     }
 
     /// The same; returns whose they are and the numbers of the first and last one.
@@ -122,7 +131,9 @@ impl Channel {
             let (organization_id, sequence) = (event.organization_id, event.sequence);
             let (_, first, _) = taken.unwrap_or((organization_id, sequence, sequence));
             taken = Some((organization_id, first, sequence));
-            if let (true, Some(channels)) = (state.push(event.clone()), &channels) {
+            // What stood before anybody came was shown before.
+            let is_news = state.entered.is_none_or(|(_, entered)| sequence > entered);
+            if let (true, true, Some(channels)) = (state.push(event.clone()), is_news, &channels) {
                 channels.show_organization(event);
             }
             if let Some(text) = text {
@@ -151,9 +162,10 @@ impl Channel {
         }
     }
 
-    /// Shows what another replica says of its step; a piece after a hole is left out, for its text will be read once it is stored.
+    /// Shows what another replica says of its step; a piece after a hole is kept until the text before it was read.
     pub(super) fn take_in_piece(&self, piece: &Piece) {
         let mut state = lock(&self.state);
+        state.grow_later(piece);
         state.grow(piece.started, piece.offset, &piece.text);
         drop(state);
         self.changed.send_replace(());
@@ -171,7 +183,12 @@ impl Channel {
 
     /// Somebody watches the session, whose newest event is this one.
     pub fn enter(&self, organization_id: Id, newest: i64) {
-        lock(&self.state).entered.get_or_insert((organization_id, newest));
+        let mut state = lock(&self.state);
+        let nothing_shown = state.entries.is_empty();
+        let (_, entered) = state.entered.get_or_insert((organization_id, newest));
+        if nothing_shown {
+            *entered = newest.min(*entered);
+        }
     }
 
     /// What the channel knows; nothing where nobody has entered and no event was shown.
@@ -277,7 +294,33 @@ impl State {
         let Some(entry) = self.running_step(started) else { return };
         let Some(more) = entry.text.len().checked_sub(offset).and_then(|known| text.get(known..)) else { return };
         entry.text.push_str(more);
+        let known = entry.text.len();
         self.text_bytes += more.len();
+        // The hole before what came ahead may be closed now.
+        if let Some(Piece { offset, text, .. }) =
+            self.ahead.take_if(|ahead| ahead.started == started && ahead.offset <= known)
+        {
+            self.grow(started, offset, &text);
+        }
+    }
+
+    /// Keeps a piece that lies beyond what is known of its step, with those that it follows.
+    fn grow_later(&mut self, piece: &Piece) {
+        let known = self.running_step(piece.started).map_or(0, |entry| entry.text.len());
+        let newest = self.entries.back().map_or(0, |entry| entry.event.sequence);
+        if piece.started < newest || piece.offset <= known && piece.started == newest {
+            return;
+        }
+        match &mut self.ahead {
+            Some(ahead)
+                if ahead.started == piece.started
+                    && ahead.offset + ahead.text.len() == piece.offset
+                    && ahead.text.len() < TEXT_BYTES_MAX =>
+            {
+                ahead.text.push_str(&piece.text);
+            }
+            ahead => *ahead = Some(piece.clone()),
+        }
     }
 
     fn text_is_stored(&mut self, started: i64, bytes: usize) {

@@ -13,13 +13,22 @@ use crate::db::ids::Id;
 /// Events that an organization's watcher may be behind before its subscription ends.
 const ORGANIZATION_EVENTS_MAX: usize = 1024;
 
+/// What an organization's watcher is told.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// An event was stored.
+    Event(Arc<Event>),
+    /// Some may have been missed.
+    Gap,
+}
+
 /// All channels of this process.
 #[derive(Clone)]
 pub struct Feed(Arc<Channels>);
 
 pub(super) struct Channels {
     sessions: Mutex<HashMap<Id, Weak<Channel>>>,
-    organizations: broadcast::Sender<Arc<Event>>,
+    organizations: Mutex<HashMap<Id, broadcast::Sender<News>>>,
     stopping: CancellationToken,
     pub(super) bus: Bus,
 }
@@ -27,8 +36,8 @@ pub(super) struct Channels {
 impl Feed {
     /// An empty one that tells the other replicas over `bus`.
     pub fn new(bus: Bus) -> Self {
-        let organizations = broadcast::Sender::new(ORGANIZATION_EVENTS_MAX);
-        Self(Arc::new(Channels { sessions: Mutex::default(), organizations, stopping: CancellationToken::new(), bus }))
+        let stopping = CancellationToken::new();
+        Self(Arc::new(Channels { sessions: Mutex::default(), organizations: Mutex::default(), stopping, bus }))
     }
 
     /// The channel of this session.
@@ -52,14 +61,25 @@ impl Feed {
         self.open_channels().iter().filter_map(|channel| channel.known()).collect()
     }
 
-    /// Events of every session, as they are stored.
-    pub fn organizations(&self) -> broadcast::Receiver<Arc<Event>> {
-        self.0.organizations.subscribe()
+    /// Events of every session of this organization, as they are stored.
+    pub fn organization(&self, organization_id: Id) -> broadcast::Receiver<News> {
+        let mut organizations = self.0.organizations();
+        organizations.retain(|_, watchers| watchers.receiver_count() > 0);
+        let watchers = organizations.entry(organization_id);
+        watchers.or_insert_with(|| broadcast::Sender::new(ORGANIZATION_EVENTS_MAX)).subscribe()
     }
 
-    /// Whether anybody watches an organization.
-    pub(super) fn has_organization_watchers(&self) -> bool {
-        self.0.organizations.receiver_count() > 0
+    /// Whether anybody watches this organization.
+    pub(super) fn is_organization_watched(&self, organization_id: Id) -> bool {
+        self.0.organizations().get(&organization_id).is_some_and(|watchers| watchers.receiver_count() > 0)
+    }
+
+    /// Tells all who watch an organization that they may have missed something.
+    pub fn organizations_missed_something(&self) {
+        for watchers in self.0.organizations().values() {
+            // Nobody may be watching any more.
+            let _ = watchers.send(News::Gap);
+        }
     }
 
     /// Returns when every stream shall end.
@@ -114,8 +134,14 @@ impl Channels {
     }
 
     pub(super) fn show_organization(&self, event: Arc<Event>) {
-        // Nobody may be watching the organization.
-        let _ = self.organizations.send(event);
+        if let Some(watchers) = self.organizations().get(&event.organization_id) {
+            // Nobody may be watching any more.
+            let _ = watchers.send(News::Event(event));
+        }
+    }
+
+    fn organizations(&self) -> MutexGuard<'_, HashMap<Id, broadcast::Sender<News>>> {
+        self.organizations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A channel is dropped; a new one of its session may already stand in its place.

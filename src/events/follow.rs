@@ -46,7 +46,7 @@ impl Follower {
     /// Another replica stored events of these numbers; never waits. Where an organization is watched they are read although nobody watches the
     /// session.
     pub fn wake_organization(&self, organization_id: Id, session_id: Id, first: i64) {
-        if !self.0.feed.has_organization_watchers() {
+        if !self.0.feed.is_organization_watched(organization_id) {
             return self.wake(session_id);
         }
         let channel = self.0.feed.channel(session_id);

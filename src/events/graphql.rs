@@ -10,7 +10,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 pub use kinds::SessionEvent;
 
-use super::{Cursor, Event, EventType, Feed, watch};
+use super::{Cursor, Event, EventType, Feed, News, watch};
 use crate::auth::{Scope, viewer};
 use crate::db::ids::Id;
 use crate::db::{STREAM_PATIENCE, patiently, read, store};
@@ -56,7 +56,7 @@ impl EventSubscription {
     }
 
     /// The organization's stored events, live only and without deltas: read your list again on connecting. A watcher that falls 1,024 events
-    /// behind is ended with UNAVAILABLE, to connect again.
+    /// behind, or may have missed some that another replica stored, is ended with UNAVAILABLE, to connect again.
     async fn events(
         &self,
         ctx: &Context<'_>,
@@ -71,18 +71,18 @@ impl EventSubscription {
             find_agent(ctx, organization_id, agent_id).await?;
         }
         let feed = ctx.data_unchecked::<Feed>();
-        let (database, receiver, stopping) = (store(ctx).clone(), feed.organizations(), feed.stopping());
+        let (database, receiver, stopping) = (store(ctx).clone(), feed.organization(organization_id), feed.stopping());
         let stored = stream::unfold(Some(receiver), async |receiver| {
             let mut receiver = receiver?;
             match receiver.recv().await {
-                Ok(event) => Some((Ok(event), Some(receiver))),
+                Ok(News::Event(event)) => Some((Ok(event), Some(receiver))),
+                Ok(News::Gap) => Some((Err(Error::unavailable("the watcher may have missed events")), None)),
                 Err(RecvError::Lagged(_)) => Some((Err(Error::unavailable("the watcher fell behind")), None)),
                 Err(RecvError::Closed) => None,
             }
         });
         let wanted = move |event: &Arc<Event>| {
-            event.organization_id == organization_id
-                && filter.session_id.is_none_or(|session_id| session_id == event.session_id)
+            filter.session_id.is_none_or(|session_id| session_id == event.session_id)
                 && types.as_ref().is_none_or(|types| types.contains(&event.kind.into()))
         };
         Ok(stored

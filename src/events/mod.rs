@@ -32,7 +32,7 @@ mod watch;
 pub use channel::{Channel, Known, Live};
 pub use cursor::Cursor;
 pub use event::{Event, EventKind, StopReason, TurnErrorCode};
-pub use feed::Feed;
+pub use feed::{Feed, News};
 pub use follow::Follower;
 pub use lease::Lease;
 pub use types::EventType;

@@ -35,12 +35,11 @@ pub async fn send(conn: &mut Conn, new: NewMessage, once: Option<Once>) -> Resul
     check_named(conn, new.organization_id, new.model_id, "input.modelId").await?;
     let place = (new.organization_id, new.session_id);
     let interrupted = match new.when_busy {
-        WhenBusy::Enqueue => None,
         WhenBusy::Interrupt => mark_running(conn, place, None).await?.map(|turn| turn.id),
         WhenBusy::Reject if diesel::select(exists(open_turns(place))).get_result(conn).await? => {
             return Err(Error::session_busy());
         }
-        WhenBusy::Reject => None,
+        WhenBusy::Enqueue | WhenBusy::Reject => None,
     };
     let turn_id = Turn::new_id();
     let message = Message::of_user(new, turn_id, session.next_message_sequence - 1);

@@ -28,6 +28,8 @@ pub(super) struct Saying<'t> {
     stored: usize,
     /// When the last checkpoint began, or what is not stored yet was said first.
     since: Instant,
+    /// The last one failed: the next comes by time only.
+    failed: bool,
     /// The checkpoint under way, and the bytes of its text.
     storing: Option<(usize, BoxFuture<'static, Result<bool>>)>,
 }
@@ -35,7 +37,7 @@ pub(super) struct Saying<'t> {
 impl<'t> Saying<'t> {
     /// Of a step that begins.
     pub(super) fn new(store: &'t Store, turn: &'t Turn, channel: &'t Channel, lease: &'t Lease) -> Self {
-        Self { store, turn, channel, lease, stored: 0, since: Instant::now(), storing: None }
+        Self { store, turn, channel, lease, stored: 0, since: Instant::now(), failed: false, storing: None }
     }
 
     /// Adds to the step's text and shows it.
@@ -54,6 +56,7 @@ impl<'t> Saying<'t> {
             if let Some((bytes, storing)) = &mut self.storing {
                 let (bytes, stored) = (*bytes, storing.await);
                 self.storing = None;
+                self.failed = stored.is_err();
                 match stored {
                     Ok(true) => {
                         self.stored = bytes;
@@ -69,7 +72,7 @@ impl<'t> Saying<'t> {
                 // Until more is said, which drops this future.
                 return std::future::pending().await;
             }
-            if step.text.len() - self.stored < CHECKPOINT_BYTES.max(self.stored / CHECKPOINT_PART) {
+            if self.failed || step.text.len() - self.stored < CHECKPOINT_BYTES.max(self.stored / CHECKPOINT_PART) {
                 sleep_until(self.since + CHECKPOINT_INTERVAL).await;
             }
             self.since = Instant::now();

@@ -63,8 +63,6 @@ pub(super) enum Left {
     Quiet,
     /// Another turn of its session, or this one again.
     AnotherWaits,
-    /// The turn itself, which can be claimed after so long.
-    WaitsFor(Duration),
 }
 
 /// Answers a claimed turn to its end. A turn that is lost meanwhile (claimed by another, its session deleted) is left without a word.
@@ -84,12 +82,11 @@ pub(super) async fn answer(runner: &Runner, claimed: Claimed, lease: Lease) -> L
     let outcome = match AssertUnwindSafe(answering.work(&system_prompt, choices, &tools)).catch_unwind().await {
         Ok(Ok(reason)) => Outcome::Completed(reason),
         Ok(Err(End::Cancelled)) => Outcome::Cancelled,
-        Ok(Err(End::Failed(error))) => Outcome::Failed(error),
         Ok(Err(End::Lost)) => return answering.leave().await,
         Ok(Err(End::Waits(time, _))) if answering.turn.fruitless_claims < FRUITLESS_CLAIMS_MAX => {
             return answering.wait(time).await;
         }
-        Ok(Err(End::Waits(_, error))) => Outcome::Failed(error),
+        Ok(Err(End::Failed(error) | End::Waits(_, error))) => Outcome::Failed(error),
         Err(_) => {
             tracing::error!(turn = %answering.turn.id, "answering a turn panicked");
             Outcome::Failed(internal())
@@ -268,12 +265,14 @@ impl Answering<'_> {
     /// Leaves a turn that is no longer ours, or whose rows are further than we know because the answer of a commit was lost: then it can be claimed
     /// again at once. Shows what is stored of it.
     async fn leave(self) -> Left {
-        let (turn, from) = (self.turn.clone(), self.shown);
+        self.running.lease().end();
+        let newest = || self.channel.known().map_or(0, |known| known.newest);
+        let (turn, from) = (self.turn.clone(), if self.shown > 0 { self.shown } else { newest() });
         let rows =
             async { read!(&self.runner.store, events::replay(turn.organization_id, turn.session_id, from, SHOWN_MAX)) };
         match rows.await {
             // With what their steps said: another one may have answered in the meantime.
-            Ok(rows) if from > 0 => self.channel.take_in(rows),
+            Ok(rows) if from > 0 => self.channel.take_in_and_tell(rows),
             Ok(_) => {}
             Err(error) => tracing::warn!(?error, "watchers see the end of a turn when they come back"),
         }
@@ -286,7 +285,7 @@ impl Answering<'_> {
             async move { commit!(store, turns::give_up(turn)) }
         });
         if giving_up.await.is_err() {
-            tracing::warn!("a turn could not be given up, its lease will run out");
+            tracing::warn!("a turn could not be given up, whoever holds it now goes on with it");
         }
         Left::AnotherWaits
     }
@@ -300,7 +299,8 @@ impl Answering<'_> {
             async move { commit!(store, turns::wait(turn, milliseconds)) }
         });
         match storing.await {
-            Ok(()) => Left::WaitsFor(time),
+            // Whoever looks claims it when its time has come; at once where somebody has asked for its end meanwhile.
+            Ok(()) => Left::AnotherWaits,
             Err(_) => self.leave().await,
         }
     }
@@ -327,7 +327,7 @@ fn no_progress() -> TurnError {
     TurnError {
         code: TurnErrorCode::NoProgress,
         message: format!(
-            "The answer was begun {FRUITLESS_CLAIMS_MAX} times and its server was lost each time. Send the message again."
+            "The answer was begun {FRUITLESS_CLAIMS_MAX} times in a row and came no further. Send the message again."
         ),
     }
 }

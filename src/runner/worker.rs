@@ -25,9 +25,11 @@ const TURNS_MAX: usize = 2_000;
 const CLAIMERS: usize = 4;
 /// A lease is prolonged so often before it would run out.
 const RENEWALS: u32 = 3;
+/// How long to wait after a renewal that failed.
+const RENEWAL_RETRY: Duration = Duration::from_secs(1);
 /// How long to wait after a claim that failed, for example because the database is out of reach.
 const CLAIM_RETRY: Duration = Duration::from_secs(1);
-/// From one look at a shared database to the next, for what nobody told of: a lease that ran out, a notice that was lost.
+/// From one look at the database to the next, for what nobody told of: a lease that ran out, a notice that was lost, a turn whose time has come.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a stop waits for what is under way at the database.
 const STOP_WAIT: Duration = Duration::from_secs(5);
@@ -72,9 +74,7 @@ impl Runner {
             self.tasks.spawn(self.clone().claim_turns());
         }
         self.tasks.spawn(self.clone().renew_leases());
-        if self.store.is_shared() {
-            self.tasks.spawn(self.clone().look());
-        }
+        self.tasks.spawn(self.clone().look());
         Ok(())
     }
 
@@ -135,10 +135,6 @@ impl Runner {
             match left {
                 Left::Quiet => {}
                 Left::AnotherWaits => runner.signals.work_waits(),
-                Left::WaitsFor(time) => {
-                    runner.stopping.run_until_cancelled(tokio::time::sleep(time)).await;
-                    runner.signals.sweep();
-                }
             }
         });
     }
@@ -162,9 +158,10 @@ impl Runner {
     /// Prolongs the leases of what is answered here: only that, so that a turn that nobody answers is claimed again. What is not ours any more stops.
     async fn renew_leases(self: Arc<Self>) {
         let housekeeping = self.store.housekeeping();
-        let mut ticks = tokio::time::interval(self.lease / RENEWALS);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while self.stopping.run_until_cancelled(ticks.tick()).await.is_some() {
+        let (interval, retry) = (self.lease / RENEWALS, RENEWAL_RETRY.min(self.lease / RENEWALS / 3));
+        let mut pause = interval;
+        while self.stopping.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+            pause = interval;
             let held = self.signals.held();
             if held.is_empty() {
                 continue;
@@ -172,9 +169,18 @@ impl Runner {
             let asked = Instant::now();
             let (owner, lease_ms) = (self.owner.clone(), self.lease_ms());
             let ids = held.iter().map(|held| held.turn_id).collect();
-            match commit!(&housekeeping, turns::renew(owner, ids, lease_ms)) {
-                Ok(renewed) => self.renewed(asked, &held, &renewed),
-                Err(error) => tracing::warn!(?error, "leases could not be renewed"),
+            // One that hangs would hold up the next.
+            let renewing = async { commit!(&housekeeping, turns::renew(owner, ids, lease_ms)) };
+            match tokio::time::timeout(interval, renewing).await {
+                Ok(Ok(renewed)) => self.renewed(asked, &held, &renewed),
+                Ok(Err(error)) => {
+                    tracing::warn!(?error, "leases could not be renewed");
+                    pause = retry;
+                }
+                Err(_) => {
+                    tracing::warn!("leases were not renewed in time");
+                    pause = retry;
+                }
             }
         }
     }

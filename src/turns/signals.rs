@@ -124,6 +124,7 @@ impl Signals {
 
     /// The session's turn, if it is still this one here, was lost: it stops without a word.
     pub fn lose(&self, held: &Held) {
+        held.lease.end();
         if let Some(answering) = self.running().get(&held.session_id).filter(|own| own.lease.is(&held.lease)) {
             answering.lost.cancel();
         }

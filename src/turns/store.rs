@@ -183,9 +183,9 @@ async fn abandon_steps(conn: &mut Conn, turn: &Turn) -> Result<String> {
     Ok(texts.into_iter().next_back().unwrap_or_default())
 }
 
-/// Gives up all running turns so that they can be claimed at once: nobody else can be alive.
+/// Gives up all turns that have an owner so that they can be claimed at once: nobody else can be alive.
 pub async fn release(conn: &mut Conn) -> Result<()> {
-    let running = turns::table.filter(turns::status.eq(TurnStatus::Running));
+    let running = turns::table.filter(turns::status.eq(TurnStatus::Running)).filter(turns::owner.is_not_null());
     diesel::update(running).set(turns::lease_until.eq(GIVEN_UP)).execute(conn).await?;
     Ok(())
 }
@@ -193,6 +193,8 @@ pub async fn release(conn: &mut Conn) -> Result<()> {
 /// Gives up this owner's running turns, which it leaves in good order: that they came no further is not their fault.
 pub async fn hand_over(conn: &mut Conn, owner: String) -> Result<()> {
     let held = turns::table.filter(turns::status.eq(TurnStatus::Running)).filter(turns::owner.eq(owner));
+    // What is given up already is not given up once more.
+    let held = held.filter(turns::lease_until.gt(GIVEN_UP));
     let change = (turns::lease_until.eq(GIVEN_UP), turns::fruitless_claims.eq(turns::fruitless_claims - 1));
     diesel::update(held).set(change).execute(conn).await?;
     Ok(())
@@ -204,10 +206,16 @@ pub async fn give_up(conn: &mut Conn, turn: Turn) -> Result<()> {
     Ok(())
 }
 
-/// Lets a running turn that is still ours wait for so many milliseconds, without an owner: whoever comes first then claims it.
+/// Lets a running turn that is still ours wait for so many milliseconds, without an owner: whoever comes first then claims it, at once where
+/// somebody has asked for its end.
 pub async fn wait(conn: &mut Conn, turn: Turn, milliseconds: i64) -> Result<()> {
     let (now, millisecond) = (backend::NOW, backend::MILLISECOND);
-    let until = sql(&format!("{now} + ")).bind::<BigInt, _>(milliseconds).sql(&format!(" * {millisecond}"));
+    let until = sql::<Nullable<TimestampSql>>("CASE WHEN cancel_requested_at IS NULL THEN ")
+        .sql(&format!("{now} + "))
+        .bind::<BigInt, _>(milliseconds)
+        .sql(&format!(" * {millisecond} ELSE "))
+        .bind::<TimestampSql, _>(GIVEN_UP)
+        .sql(" END");
     let change = (turns::owner.eq(None::<String>), turns::lease_until.eq(until));
     let waiting = diesel::update(still_ours(&turn)).set(change).execute(conn).await?;
     if waiting == 1 { Ok(()) } else { Err(Error::fenced()) }

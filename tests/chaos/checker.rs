@@ -33,9 +33,9 @@ impl Findings {
 }
 
 /// Holds everything against everything; the error is the list of what is broken.
-pub fn check(rows: &Rows, sent: &[Sent], recordings: &[Recording], keys_count: bool) -> Result<Figures, String> {
+pub fn check(rows: &Rows, sent: &[Sent], recordings: &[Recording]) -> Result<Figures, String> {
     let mut findings = Findings::default();
-    acknowledged_messages_are_there(rows, sent, keys_count, &mut findings);
+    acknowledged_messages_are_there(rows, sent, &mut findings);
     numbers_have_no_hole(rows, &mut findings);
     each_turn_ends_once(rows, &mut findings);
     steps_have_their_messages(rows, &mut findings);
@@ -58,8 +58,8 @@ pub fn check(rows: &Rows, sent: &[Sent], recordings: &[Recording], keys_count: b
     })
 }
 
-/// What was acknowledged is stored once; without idempotency keys, what was not acknowledged at most as often as it was asked for.
-fn acknowledged_messages_are_there(rows: &Rows, sent: &[Sent], keys_count: bool, findings: &mut Findings) {
+/// What was acknowledged is stored once, and what was asked for again under its key no more than once.
+fn acknowledged_messages_are_there(rows: &Rows, sent: &[Sent], findings: &mut Findings) {
     // No two have the same text.
     let mut stored: HashMap<&str, Vec<&MessageRow>> = HashMap::new();
     for message in rows.messages.iter().filter(|message| message.role == "user") {
@@ -72,8 +72,7 @@ fn acknowledged_messages_are_there(rows: &Rows, sent: &[Sent], keys_count: bool,
             let is_there = found.iter().any(|message| message.id == plain(id) && message.session == session);
             findings.expect(is_there, || format!("lost: {sent:?}"));
         }
-        let most = if keys_count { 1 } else { 1 + sent.unsure };
-        findings.expect(found.len() <= most, || format!("stored {} times: {sent:?}", found.len()));
+        findings.expect(found.len() <= 1, || format!("stored {} times: {sent:?}", found.len()));
     }
     findings.expect(stored.is_empty(), || format!("nobody sent these: {stored:?}"));
 }

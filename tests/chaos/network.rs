@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::proxy::Mode;
+use super::proxy::{Mode, Proxy};
 use super::replicas::Replicas;
 use super::{World, shared_database};
 use crate::app;
@@ -35,14 +35,14 @@ async fn a_bad_network_between_server_and_clients_loses_and_doubles_nothing() {
         let fronts = (0..count).map(|index| replicas.front(index));
         fronts.clone().for_each(|front| front.set(mode));
         if matches!(mode, Mode::Refuse | Mode::BlackHole) {
-            fronts.for_each(|front| front.cut());
+            fronts.for_each(Proxy::cut);
             sleep(NOBODY).await;
             continue;
         }
         for session in 0..world.talks.len() {
             world.say(session, "/sim delay_ms=20", 30).await;
             sleep(CUT_AFTER).await;
-            fronts.clone().for_each(|front| front.cut());
+            fronts.clone().for_each(Proxy::cut);
         }
     }
     world.end().await;

@@ -115,7 +115,9 @@ impl Drop for Postgres {
 
 /// A port that nobody has a moment ago.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    // Below those that the system gives to clients: it stays free while its server is down.
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(|| rand::random_range(20_000..32_000)).find(is_free).unwrap()
 }
 
 /// The folder of the newest server; a client alone does not count.

@@ -108,8 +108,7 @@ async fn carry(client: TcpStream, mut orders: watch::Receiver<Orders>) {
 /// One direction, until its source ends: then its target is told so.
 async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut orders: watch::Receiver<Orders>) {
     let mut piece = vec![0; PIECE_BYTES];
-    loop {
-        let Ok(read @ 1..) = from.read(&mut piece).await else { break };
+    while let Ok(read @ 1..) = from.read(&mut piece).await {
         let Ok(Mode::Pass | Mode::Delay(_) | Mode::Drip | Mode::Refuse) =
             orders.wait_for(|orders| orders.mode != Mode::BlackHole).await.map(|orders| orders.mode)
         else {

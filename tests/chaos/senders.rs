@@ -67,19 +67,6 @@ pub async fn send(replicas: &Arc<Replicas>, random: &mut StdRng, talk: &Talk, mu
     }
 }
 
-/// Whether a repeat of a request with a key is answered with what the first one made.
-pub async fn keys_count(caller: &Caller, talk: &Talk) -> bool {
-    let agents = caller.url(talk.path.split_once("/sessions").unwrap().0);
-    let agents = agents.rsplit_once('/').unwrap().0;
-    let mut replayed = false;
-    for _ in 0..2 {
-        let request = caller.http.post(agents).header("idempotency-key", format!("probe-{}", talk.session_id));
-        let answer = request.json(&json!({ "name": "Probe", "system_prompt": "" })).send().await.unwrap();
-        replayed = answer.headers().contains_key("idempotency-replayed");
-    }
-    replayed
-}
-
 enum Posted {
     /// 201.
     Stored { message_id: String },

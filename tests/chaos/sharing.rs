@@ -16,7 +16,7 @@ const CLAIMS_PER_TURN_MAX: f64 = 1.2;
 #[tokio::test(flavor = "multi_thread")]
 async fn three_replicas_share_the_work() {
     let Some(database) = shared_database().await else { return };
-    let replicas = Replicas::start(&database.url, REPLICAS, &[]);
+    let replicas = Replicas::start(&database.url, REPLICAS, &[("TURN_LEASE_MS", "15000")]);
     let mut world = World::begin("sharing", &database.url, replicas, SESSIONS).await;
     world.watch(1, false);
     let database = world.database.clone();

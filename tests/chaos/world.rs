@@ -29,8 +29,6 @@ pub struct World {
     pub database: Database,
     pub talks: Vec<Talk>,
     pub progress: Arc<Progress>,
-    /// Whether this server knows idempotency keys.
-    keys_count: bool,
     goals: watch::Sender<Goals>,
     watchers: JoinSet<Recording>,
     recordings: Vec<Recording>,
@@ -58,7 +56,6 @@ impl World {
             let (path, session_id) = caller.session_with(&["noop"]).await;
             talks.push(Talk { path, session_id });
         }
-        let keys_count = senders::keys_count(&caller, &talks[0]).await;
         Self {
             name: name.to_owned(),
             _logs: LogsOfFailure(replicas.clone()),
@@ -66,7 +63,6 @@ impl World {
             database: Database { url: database_url.to_owned() },
             talks,
             progress: Arc::default(),
-            keys_count,
             goals: watch::Sender::new(None),
             watchers: JoinSet::new(),
             recordings: Vec::new(),
@@ -130,7 +126,7 @@ impl World {
     /// Waits until all is quiet and all watchers have seen it all, replays it on every replica and face, and checks.
     pub async fn end(mut self) -> Figures {
         let rows = self.settle().await;
-        match checker::check(&rows, &self.sent, &self.recordings, self.keys_count) {
+        match checker::check(&rows, &self.sent, &self.recordings) {
             Ok(figures) => self.tell(&figures),
             Err(findings) => panic!("broken promises:\n{findings}"),
         }

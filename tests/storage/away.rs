@@ -125,7 +125,7 @@ async fn a_database_that_says_nothing_at_all_holds_nobody_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_restarts_is_no_fault() {
-    let Some((_, app)) = Way::with_app().await else { return };
+    let Some((_way, app)) = Way::with_app().await else { return };
     let (path, _) = app.session().await;
     let mut stream = app.sse(&path, None).await;
     app.say(&path, "/sim words=20 delay_ms=20").await;

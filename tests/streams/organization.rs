@@ -2,7 +2,7 @@
 
 use everruns::bus::Bus;
 use everruns::db::ids::{Id, Noun};
-use everruns::events::{Event, EventKind, Feed};
+use everruns::events::{Event, EventKind, Feed, News};
 use serde_json::json;
 
 use super::watcher::Watcher;
@@ -57,10 +57,15 @@ fn an_event_that_is_shown_again_reaches_an_organization_once() {
     let [organization_id, session_id, turn_id] = [Noun::Organization, Noun::Session, Noun::Turn].map(Id::new);
     let event =
         |sequence| Event { sequence, ..Event::new(organization_id, session_id, turn_id, EventKind::SessionStarted) };
-    let (mut watcher, channel) = (feed.organizations(), feed.channel(session_id));
+    let (mut watcher, channel) = (feed.organization(organization_id), feed.channel(session_id));
     channel.publish((0, 0), [event(1), event(2)]);
     // A turn whose end was stored without an answer shows what is stored once more.
     channel.publish((0, 0), [event(2), event(3)]);
-    let seen: Vec<_> = std::iter::from_fn(|| watcher.try_recv().ok()).map(|event| event.sequence).collect();
+    let seen: Vec<_> = std::iter::from_fn(|| watcher.try_recv().ok())
+        .map(|news| match news {
+            News::Event(event) => event.sequence,
+            News::Gap => 0,
+        })
+        .collect();
     assert_eq!(seen, [1, 2, 3]);
 }

@@ -77,10 +77,9 @@ fn turns(stored: &Stored) -> Held {
         let ended = events.iter().filter(|event| ends.contains(&event.kind)).count();
         let last = events.last().map(|event| event.kind);
         let is_right = match turn.status {
-            TurnStatus::Completed => ended == 1 && last == Some(EventKind::SessionCompleted),
             TurnStatus::Failed => ended == 1 && last == Some(EventKind::SessionFailed),
             TurnStatus::Cancelled if turn.attempts == 0 => events.is_empty(),
-            TurnStatus::Cancelled => ended == 1 && last == Some(EventKind::SessionCompleted),
+            TurnStatus::Completed | TurnStatus::Cancelled => ended == 1 && last == Some(EventKind::SessionCompleted),
             TurnStatus::Queued | TurnStatus::Running => false,
         };
         hold(is_right, || format!("a turn that is {:?} has {ended} ends, its last event is {last:?}", turn.status))?;
