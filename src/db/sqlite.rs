@@ -1,4 +1,4 @@
-//! SQLite: many readers beside one writer ([`writer`]) that commits in groups.
+//! SQLite: many readers beside one writer (`writer`) that commits in groups.
 
 mod writer;
 

@@ -1,6 +1,7 @@
 //! The runner: claims turns and answers them, a task each. What it holds is in the database; a runner that dies loses nothing but time.
 
 mod calls;
+mod end;
 mod request;
 mod retry;
 mod saying;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::turn::End;
+use super::end::End;
 use crate::error::{Error, ErrorCode, Result};
 
 /// How long to wait before what could not be stored is stored again: twice as long each time.
@@ -10,6 +10,7 @@ const STORE_RETRY: Duration = Duration::from_millis(20);
 const STORE_RETRY_MAX: Duration = Duration::from_secs(1);
 /// How often something is stored as it is while the database refuses it for another reason: one that is restarting does so for a moment.
 const STORE_TRIES: u32 = 3;
+
 /// Stores or reads something of a turn, again and again while the database is out of reach.
 pub(super) async fn stored<T, W: Future<Output = Result<T>>>(work: impl Fn() -> W) -> Result<T, End> {
     let mut tries = StoreTries::default();

@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 
 use super::calls::RunningCalls;
-use super::retry::{GivenUp, Tries};
+use super::end::{End, FRUITLESS_CLAIMS_MAX, internal, no_progress};
+use super::retry::Tries;
 use super::saying::Saying;
 use super::step::Said;
 use super::stored::{StoreTries, stored};
@@ -15,16 +16,14 @@ use super::tools::ToolContext;
 use super::{Runner, request, step};
 use crate::capabilities::{Tool, tools_of};
 use crate::db::{commit, read};
-use crate::error::{Error, ErrorCode};
-use crate::events::{Channel, Event, Lease, StopReason, TurnErrorCode};
-use crate::llm::{ModelChoices, ModelError, ModelErrorCode, ModelTarget};
+use crate::error::ErrorCode;
+use crate::events::{Channel, Event, Lease, StopReason};
+use crate::llm::{ModelChoices, ModelTarget};
 use crate::messages::{Exchange, Outcome};
-use crate::turns::{Claimed, Running, Step, Stop, ToolCall, Turn, TurnError};
+use crate::turns::{Claimed, Running, Step, ToolCall, Turn};
 
 /// Model calls of a turn: one that still calls tools then ends with what it last said.
 const STEPS_MAX: i64 = 32;
-/// Claims in a row of a turn that led to nothing: the next one ends it.
-const FRUITLESS_CLAIMS_MAX: i64 = 3;
 /// Events shown at once of a turn that was lost.
 const SHOWN_MAX: i64 = 100;
 
@@ -45,16 +44,6 @@ struct Answering<'r> {
     running: Running,
     /// Number of the last event that was shown.
     shown: i64,
-}
-
-/// Why a turn goes no further.
-pub(super) enum End {
-    Cancelled,
-    Failed(TurnError),
-    /// Another one has it, or its session is gone.
-    Lost,
-    /// The model wants to be left alone for so long; where it has been often enough, this is how the turn ends.
-    Waits(Duration, TurnError),
 }
 
 /// What an answered turn leaves behind.
@@ -320,64 +309,5 @@ fn remember(history: &mut [Exchange], ended: Vec<ToolCall>) {
         if let Some(call) = calls.into_iter().find(|call| call.id == end.id) {
             *call = end;
         }
-    }
-}
-
-fn no_progress() -> TurnError {
-    TurnError {
-        code: TurnErrorCode::NoProgress,
-        message: format!(
-            "The answer was begun {FRUITLESS_CLAIMS_MAX} times in a row and came no further. Send the message again."
-        ),
-    }
-}
-
-fn internal() -> TurnError {
-    TurnError {
-        code: TurnErrorCode::Internal,
-        message: "The server failed to answer this message. Send it again.".into(),
-    }
-}
-
-impl From<Error> for End {
-    fn from(error: Error) -> Self {
-        tracing::error!(?error, "a turn fails");
-        Self::Failed(internal())
-    }
-}
-
-impl From<Stop> for End {
-    fn from(stop: Stop) -> Self {
-        match stop {
-            Stop::Asked => Self::Cancelled,
-            Stop::Lost => Self::Lost,
-        }
-    }
-}
-
-impl From<TurnError> for End {
-    fn from(error: TurnError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl From<GivenUp> for End {
-    fn from(GivenUp { error, back_after }: GivenUp) -> Self {
-        match back_after {
-            Some(after) => Self::Waits(after, error.into()),
-            None => Self::Failed(error.into()),
-        }
-    }
-}
-
-impl From<ModelError> for TurnError {
-    fn from(error: ModelError) -> Self {
-        let code = match error.code {
-            ModelErrorCode::Unavailable => TurnErrorCode::ModelUnavailable,
-            ModelErrorCode::Refused => TurnErrorCode::ModelRefused,
-            ModelErrorCode::Cut => TurnErrorCode::ModelCut,
-            ModelErrorCode::ContextTooLong => TurnErrorCode::ContextTooLong,
-        };
-        Self { code, message: error.message }
     }
 }

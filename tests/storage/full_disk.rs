@@ -17,19 +17,23 @@ const ON_A_SMALL_DISK: &str = "mount -t tmpfs -o size=8m tmpfs \"$1\" && exec \"
 /// Bytes of a text that takes room.
 const LARGE: usize = 200 * 1024;
 
-/// A server on a small disk, at this folder.
-fn start(folder: &Path) -> Program {
-    let script = ["--map-root-user", "--mount", "sh", "-c", ON_A_SMALL_DISK, "sh"];
-    let command = |program: &str| {
+/// A server on a small disk, at this folder; none where this machine lets nobody mount one, which is said.
+fn start(folder: &Path) -> Option<Program> {
+    // As root it needs no users of its own, which some machines refuse.
+    let ways: [&[&str]; 2] = [&["--mount"], &["--map-root-user", "--mount"]];
+    let command = |way: &[&str], program: &str| {
         let mut command = Command::new("unshare");
-        command.args(script).arg(folder).arg(program);
+        command.args(way).args(["sh", "-c", ON_A_SMALL_DISK, "sh"]).arg(folder).arg(program);
         command
     };
-    let tried = command("/bin/true").output().expect("unshare, of util-linux, to give the server a disk of its own");
-    let why = String::from_utf8_lossy(&tried.stderr);
-    assert!(tried.status.success(), "this test mounts a disk in a namespace of its own, which is refused here: {why}");
+    let works = |way: &&&[&str]| command(way, "/bin/true").output().is_ok_and(|output| output.status.success());
+    let Some(way) = ways.iter().find(works) else {
+        // Past what the test runner keeps to itself.
+        let _ = writeln!(std::io::stderr(), "NOT TRIED: a full disk, for nobody may mount one here (unshare --mount)");
+        return None;
+    };
     let database_url = format!("sqlite://{}", folder.join("everruns.db").display());
-    Program::run(command(env!("CARGO_BIN_EXE_everruns")), &database_url, &[])
+    Some(Program::run(command(way, env!("CARGO_BIN_EXE_everruns")), &database_url, &[]))
 }
 
 /// Takes all the room that is left.
@@ -46,7 +50,7 @@ async fn a_full_disk_refuses_writes_keeps_reads_and_loses_nothing() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let program = start(folder.path());
+    let Some(program) = start(folder.path()) else { return };
     let (caller, disk) = (&program.caller, program.path(folder.path()));
     let (path, session_id) = caller.session().await;
     let mut stream = caller.sse(&path, None).await;
